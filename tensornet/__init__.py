@@ -1,0 +1,15 @@
+"""Tensor networks of neural-network weights, over the Python array API: arrays in, arrays out."""
+
+from . import formats as formats
+from . import testing as testing
+from ._errors import TensorNetError as TensorNetError
+from ._format import Format as Format
+from ._gauge import Mixed as Mixed
+from ._network import Network as Network
+from ._path import Path as Path
+from .alignment import Alignment as Alignment
+from .alignment import align as align
+from .formats import MPO as MPO
+from .formats import LowRank as LowRank
+from .planning import Plan as Plan
+from .planning import plan as plan

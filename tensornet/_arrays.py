@@ -1,0 +1,77 @@
+"""What the core asks of an array library, beyond the Python array API standard."""
+
+import sys
+from typing import Any
+
+from array_api_compat import array_namespace, device, is_jax_array, is_torch_array
+
+from ._errors import TensorNetError
+
+Array = Any  # any array of any library that array_api_compat knows
+
+
+def namespace(*arrays: Array) -> Any:
+    """The array-API namespace that all of `arrays` belong to; mixing libraries is an error."""
+    try:
+        return array_namespace(*arrays)
+    except TypeError as error:
+        kinds = sorted({f"{type(a).__module__}.{type(a).__qualname__}" for a in arrays})
+        raise TensorNetError(
+            f"tensornet: got {', '.join(kinds)}; all arrays of one call must come from one array library, because the "
+            f"result has to; convert them first, e.g. with xp.from_dlpack"
+        ) from error
+
+
+def working_dtype(x: Array, xp: Any) -> Any:
+    """The dtype to factorise `x` in: its own, or float32 for 16-bit floats, which no SVD or QR accepts."""
+    return xp.float32 if xp.finfo(x.dtype).bits < 32 else x.dtype
+
+
+def checked_weight(who: str, w: Array, *, check_finite: bool) -> Array:
+    """A constant copy of `w` in its working dtype, or an error that says what is wrong with it."""
+    xp = namespace(w)
+    if not xp.isdtype(w.dtype, "real floating"):
+        raise TensorNetError(
+            f"{who}: got a weight of dtype {w.dtype}, needed a real floating dtype, because factors of other numbers are "
+            f"not of their kind; convert it first, e.g. xp.astype(w, xp.float32)"
+        )
+    if check_finite:
+        refuse_nonfinite(who, w, xp)
+    return xp.astype(constant(w), working_dtype(w, xp), copy=True)
+
+
+def refuse_nonfinite(who: str, w: Array, xp: Any) -> None:
+    finite = xp.isfinite(w)
+    try:
+        good = bool(xp.all(finite))
+    except TypeError as error:  # a traced value has no truth: say what to do instead of failing deep inside
+        raise TensorNetError(
+            f"{who}: got a traced weight, whose values cannot be looked at for NaN and Inf; call it outside jit, or "
+            f"pass check_finite=False and check the weight yourself"
+        ) from error
+    if not good:
+        count = int(xp.sum(xp.astype(~finite, xp.int32)))
+        raise TensorNetError(
+            f"{who}: the weight of shape {tuple(w.shape)} has {count} NaN or Inf entries; a factorisation would spread "
+            f"them over every factor; repair the weight (a diverged checkpoint?) before decomposing it"
+        )
+
+
+def eye(n: int, m: int, like: Array, lead: tuple[int, ...] = ()) -> Array:
+    """Identity (*lead, n, m) with the dtype and device of `like`."""
+    xp = namespace(like)
+    identity = xp.eye(n, m, dtype=like.dtype, device=device(like))
+    return identity + xp.zeros(lead + (1, 1), dtype=like.dtype, device=device(like)) if lead else identity
+
+
+def constant(x: Array) -> Array:
+    """`x` with no gradient flowing through it.
+
+    The array API knows no autograd. The two libraries that have one are reached through what the caller already loaded,
+    so that nothing is imported here.
+    """
+    if is_torch_array(x):
+        return x.detach()
+    if is_jax_array(x):
+        return sys.modules["jax"].lax.stop_gradient(x)
+    return x

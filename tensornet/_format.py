@@ -1,0 +1,153 @@
+"""Format: how a weight matrix is written as factors. A subclass declares its graph and one way to fill it."""
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+from ._arrays import Array, checked_weight, namespace
+from ._contract import contract, flops_of_pullback, pullback
+from ._errors import TensorNetError
+from ._gauge import Gauge
+from ._network import Network
+from ._path import Path
+
+
+class Format(ABC):
+    """A tensor format of a weight matrix W (rows, cols) = (out, in), as torch.nn.Linear stores it.
+
+    A subclass is a frozen dataclass of hashable, JSON-able fields. It declares `network` and `_fill`, and may name a
+    `central` factor; all the rest, here and in the adapters, is derived from those.
+    """
+
+    name: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def network(self) -> Network:
+        """Which factor carries which index."""
+
+    @abstractmethod
+    def _fill(self, w: Array, gauge: Gauge) -> Sequence[Array]:
+        """Factors of w (*lead, rows, cols), a real floating array of at least 32 bits, in `gauge`."""
+
+    @property
+    def central(self) -> int | None:
+        """The factor that alignment leaves free, or None if the format has no such factor."""
+        return None
+
+    def shape_error(self, got: tuple[int, ...]) -> TensorNetError:
+        """What to tell somebody who brings a weight of shape `got`."""
+        return TensorNetError(
+            f"{type(self).__name__}: got a weight of shape {got}, needed (…, {self.shape[0]}, {self.shape[1]}), because the "
+            f"format was made for that (out, in) matrix; make one with {type(self).__name__}.for_shape({got[-2:]})"
+        )
+
+    # ---- derived from the graph -------------------------------------------------------------------------------------
+
+    @property
+    def auxiliary(self) -> tuple[int, ...]:
+        """The factors that alignment compares: all but the central one."""
+        return tuple(k for k in range(len(self.shapes)) if k != self.central)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, cols) of the matrix."""
+        return self.network.shape
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of each factor."""
+        return self.network.shapes
+
+    @property
+    def num_params(self) -> int:
+        """Entries of all factors together."""
+        return sum(math.prod(s) for s in self.shapes)
+
+    @property
+    def scale(self) -> float:
+        """Parameters of the factors over those of the dense matrix."""
+        return self.num_params / math.prod(self.shape)
+
+    @cached_property
+    def path(self) -> Path:
+        """The contraction of the factors to the matrix."""
+        return Path.of_matrix(self.network)
+
+    @property
+    def flops(self) -> int:
+        """Operations of one `contract` plus one `pullback`, i.e. of one training step on the factors."""
+        return flops_of_pullback(self.path)
+
+    # ---- arrays -----------------------------------------------------------------------------------------------------
+
+    def decompose(self, w: Array, /, *, gauge: Gauge = "balanced", check_finite: bool = True) -> tuple[Array, ...]:
+        """Factors whose contraction is w.
+
+        w: (*lead, rows, cols), any real float; 16-bit floats are decomposed in float32
+        gauge: "identity" | "left" | "right" | "mixed" | Mixed(centre) | "balanced"
+        check_finite: refuse NaN and Inf, which means looking at values; pass False inside jit
+        returns: one array (*lead, *shape) for each of `shapes`, on the device of w, sharing no memory with it; constants
+            for automatic differentiation, because gradients through an SVD are infinite at repeated singular values
+        raises: TensorNetError for a wrong shape or dtype, NaN or Inf, or an unknown gauge
+        """
+        if tuple(w.shape[-2:]) != self.shape:
+            raise self.shape_error(tuple(w.shape))
+        return tuple(self._fill(checked_weight(type(self).__name__, w, check_finite=check_finite), gauge))
+
+    def contract(self, factors: Sequence[Array], /) -> Array:
+        """W (*lead, rows, cols) from its factors (*lead, *shape)."""
+        self.check_factors(factors)
+        return contract(self.path, factors)
+
+    def pullback(self, factors: Sequence[Array], gradient: Array, /) -> tuple[Array, ...]:
+        """dL/dT_k of every factor from dL/dW (*lead, rows, cols); exact, because W is linear in each factor."""
+        self.check_factors(factors)
+        return pullback(self.path, factors, gradient)
+
+    def apply(self, factors: Sequence[Array], x: Array, /) -> Array:
+        """x @ W.T, the way round that needs fewer operations: through W or through the factors.
+
+        factors: unbatched
+        x: (..., cols)
+        returns: (..., rows)
+        """
+        self.check_factors(factors)
+        rows, cols = self.shape
+        if x.shape[-1] != cols:
+            raise TensorNetError(
+                f"{type(self).__name__}.apply: x has {x.shape[-1]} features, the matrix has {cols} columns; x must be "
+                f"(…, {cols}), because apply is x @ W.T with W (out, in); transpose x or use the format of W.T"
+            )
+        xp, lead = namespace(x, *factors), tuple(x.shape[:-1])
+        batch = math.prod([*lead])
+        if batch == 0:
+            return xp.zeros((*lead, rows), dtype=x.dtype)
+        path = Path.of_product(self.network, batch)
+        folded = xp.reshape(x, path.full_shapes[-1])
+        return xp.reshape(contract(path, (*factors, folded)), (*lead, rows))
+
+    def regauge(self, factors: Sequence[Array], gauge: Gauge, /) -> tuple[Array, ...]:
+        """The same matrix in another gauge."""
+        return self.decompose(self.contract(factors), gauge=gauge, check_finite=False)
+
+    def check_factors(self, factors: Sequence[Array], /) -> None:
+        """Refuse factors whose trailing shapes are not `shapes`."""
+        got = [tuple(f.shape) for f in factors]
+        fits = len(got) == len(self.shapes) and all(
+            g[len(g) - len(s) :] == s for g, s in zip(got, self.shapes, strict=True)
+        )
+        if not fits:
+            raise TensorNetError(
+                f"{type(self).__name__}: got factors of shapes {got}, needed {list(self.shapes)} (after any leading batch "
+                f"axes), because that is what this format declares; pass the format they were made with"
+            )
+
+    # ---- plain data -------------------------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data that `formats.from_dict` reads back."""
+        return {"format": self.name, **dataclasses.asdict(self)}  # type: ignore[call-overload]

@@ -1,0 +1,67 @@
+"""Network: which factor carries which index. No array has been seen yet."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ._errors import TensorNetError
+
+
+@dataclass(frozen=True)
+class Network:
+    """A tensor network whose contraction is a matrix.
+
+    factors   index names of each factor, e.g. (("i0", "b"), ("b", "j0"))
+    rows      the indices whose product is the row of the matrix, most significant first
+    cols      the same for its columns
+    sizes     (index, size) pairs, one for each index
+
+    An index held by one factor only and in neither rows nor cols must have size 1 (the outer bonds of a chain).
+    """
+
+    factors: tuple[tuple[str, ...], ...]
+    rows: tuple[str, ...]
+    cols: tuple[str, ...]
+    sizes: tuple[tuple[str, int], ...]
+
+    def __post_init__(self) -> None:
+        held = Counter(i for f in self.factors for i in f) + Counter(self.output)
+        size = self.size
+        for index, count in held.items():
+            if index not in size:
+                raise TensorNetError(f"Network: index {index!r} has no size; name every index in sizes")
+            if count == 1 and size[index] != 1:
+                raise TensorNetError(
+                    f"Network: index {index!r} of size {size[index]} is held once; it must join two factors or be a row "
+                    f"or column, because nothing else would sum it; add it to rows or cols"
+                )
+        for f in (*self.factors, self.output):
+            if len(set(f)) != len(f):
+                raise TensorNetError(f"Network: {f} repeats an index; traces are not supported, name the two apart")
+        if any(s < 1 for s in size.values()):
+            raise TensorNetError(f"Network: sizes must be at least 1, got {size}")
+
+    @property
+    def output(self) -> tuple[str, ...]:
+        return self.rows + self.cols
+
+    @property
+    def size(self) -> Mapping[str, int]:
+        return dict(self.sizes)
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        size = self.size
+        return tuple(tuple(size[i] for i in f) for f in self.factors)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        size = self.size
+        return math.prod([size[i] for i in self.rows]), math.prod([size[i] for i in self.cols])
+
+    @property
+    def bonds(self) -> tuple[str, ...]:
+        """The indices that join exactly two factors and are neither row nor column, in order of appearance."""
+        held = Counter(i for f in self.factors for i in f)
+        return tuple(i for i in held if held[i] == 2 and i not in self.output)

@@ -1,0 +1,6 @@
+"""Alignment: the distance between a student's factors and its teacher's, as a loss."""
+
+from ._align import GAUGES as GAUGES
+from ._align import align as align
+from ._options import Alignment as Alignment
+from ._procrustes import rotated as rotated

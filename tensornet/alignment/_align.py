@@ -1,0 +1,61 @@
+"""The tensor alignment loss of OPDF, as printed and in two gauges that make it mean something.
+
+Factors are defined only up to a gauge, and two decompositions of nearly the same matrix differ by arbitrary signs and
+rotations. Compared as they are (Eq. 5 as printed), a teacher's factors are a target with random signs.
+"""
+
+from collections.abc import Sequence
+
+from .._arrays import Array, constant, namespace
+from .._errors import TensorNetError
+from .._format import Format
+from ._invariant import reduced_distance
+from ._procrustes import rotated
+
+GAUGES = ("procrustes", "none", "invariant")
+
+
+def align(fmt: Format, student: Sequence[Array], teacher: Sequence[Array], /, *, gauge: str = "procrustes") -> Array:
+    """How far the student's auxiliary factors are from the teacher's; the central factor is left free.
+
+    "none"        L = 1/n Σ_k MSE(S_k, T_k) over the n auxiliary factors: Eq. 5 of arXiv 2411.06448 as printed
+    "procrustes"  the same, with the teacher put in the balanced gauge and its bonds rotated onto the student's:
+                  min over orthogonal Q_b of 1/n Σ_k MSE(S_k, T_k·Q). The rotations are constants in the gradient, which
+                  by the envelope theorem is the gradient of the minimum; no SVD is differentiated
+    "invariant"   1/n Σ_k ‖ρ_k(S) − ρ_k(T)‖²/‖ρ_k(T)‖² over reduced Gram matrices: no gauge, of the student either, changes it
+
+    student, teacher: factors of `fmt`, (*lead, *shape) each; the teacher is a constant
+    returns: a scalar, summed over lead axes; zero when the two are equal
+    """
+    check_gauge("align", gauge)
+    fmt.check_factors(student)
+    fmt.check_factors(teacher)
+    if not fmt.auxiliary:
+        raise TensorNetError(
+            f"align: {fmt} has no auxiliary factor, so that there is nothing to align; use two cores or more"
+        )
+    teacher = [constant(t) for t in teacher]
+    if gauge == "invariant":
+        return reduced_distance(fmt, student, teacher)
+    if gauge == "procrustes":
+        teacher = rotated(fmt, student, fmt.regauge(teacher, "balanced"))
+    return factor_distance(fmt, student, teacher)
+
+
+def factor_distance(fmt: Format, student: Sequence[Array], teacher: Sequence[Array]) -> Array:
+    """1/n Σ_k MSE(S_k, T_k) over the auxiliary factors (Eq. 5)."""
+    xp = namespace(*student, *teacher)
+    total = 0.0
+    for k in fmt.auxiliary:
+        squared = (student[k] - teacher[k]) ** 2
+        axes = tuple(range(-len(fmt.shapes[k]), 0))
+        total = total + xp.sum(xp.mean(squared, axis=axes))
+    return total / len(fmt.auxiliary)
+
+
+def check_gauge(who: str, gauge: str) -> None:
+    if gauge not in GAUGES:
+        raise TensorNetError(
+            f"{who}: unknown alignment gauge {gauge!r}; there are {', '.join(GAUGES)}; choose one of them, 'procrustes' "
+            f"if in doubt"
+        )

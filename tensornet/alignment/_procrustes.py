@@ -1,0 +1,104 @@
+"""Orthogonal Procrustes on every bond: the teacher's gauge that lies nearest to the student's factors.
+
+    min over orthogonal Q_b   Σ_k ‖S_k − T_k(Q)‖² / |S_k|,   k auxiliary,
+
+where T_k(Q) has each bond index b of T_k multiplied by Q_b. (On the other side of the bond stands Q_b⁻¹ from the other
+direction, which for an orthogonal Q_b is the same product Σ_b T[…b…] Q[b, b'].) In one Q_b, all others fixed, this is
+Schönemann's problem (1966, doi 10.1007/BF02289451): with M_b = Σ_k ⟨T_k, S_k⟩/|S_k| over all indices but b, and
+M = U Σ Vᵀ, the minimum is Q_b = U Vᵀ. Bonds take turns, each turn lowering the sum.
+
+The first round goes from the ends inwards and uses only factors whose other bonds are placed already. It therefore
+starts from nothing that depends on the teacher's own gauge, and neither does what it finds.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from .._arrays import Array, constant, namespace
+from .._format import Format
+
+ROUNDS = 8
+
+
+def rotated(fmt: Format, student: Sequence[Array], teacher: Sequence[Array], /, *, rounds: int = ROUNDS) -> list[Array]:
+    """The teacher's factors in the orthogonal gauge nearest to the student's auxiliary factors; constants.
+
+    student, teacher: factors of `fmt`, (*lead, *shape) each
+    rounds: how often every bond takes its turn; no SVD is larger than a bond
+    """
+    student, teacher = [constant(s) for s in student], [constant(t) for t in teacher]
+    turns = _Turns(fmt, student, teacher)
+    for bond, witnesses in turns.first_round():
+        turns.take(bond, witnesses)
+    for _ in range(rounds - 1):
+        for bond in turns.order:
+            turns.take(bond, turns.holders(bond))
+    return turns.placed()
+
+
+class _Turns:
+    """The rotations found so far, and a turn for one bond."""
+
+    def __init__(self, fmt: Format, student: Sequence[Array], teacher: Sequence[Array]) -> None:
+        self.fmt, self.student, self.teacher = fmt, student, teacher
+        self.factors = fmt.network.factors
+        self.bonds = {b for b in fmt.network.bonds if fmt.network.size[b] > 0}
+        self.rotation: dict[str, Array] = {}
+        self.order: list[str] = []
+
+    def holders(self, bond: str) -> list[int]:
+        """The auxiliary factors that carry `bond`."""
+        return [k for k in self.fmt.auxiliary if bond in self.factors[k]]
+
+    def first_round(self) -> Iterable[tuple[str, list[int]]]:
+        """Each bond, from the ends inwards, with the factors that can place it without another unplaced bond."""
+        waiting = [b for b in self.fmt.network.bonds if self.holders(b)]
+        while waiting:
+            ready = [(b, [k for k in self.holders(b) if not self._unplaced(k) - {b}]) for b in waiting]
+            bond, witnesses = next(((b, w) for b, w in ready if w), (waiting[0], self.holders(waiting[0])))
+            waiting.remove(bond)
+            self.order.append(bond)
+            yield bond, witnesses
+
+    def take(self, bond: str, witnesses: Sequence[int]) -> None:
+        self.rotation.pop(bond, None)
+        xp = namespace(*self.student)
+        overlap = sum(self._overlap(k, bond) for k in witnesses)
+        u, _, vh = xp.linalg.svd(overlap, full_matrices=False)
+        self.rotation[bond] = xp.matmul(u, vh)
+
+    def placed(self) -> list[Array]:
+        return [self._rotate(k) for k in range(len(self.factors))]
+
+    def _unplaced(self, k: int) -> set[str]:
+        return {b for b in self.factors[k] if b in self.bonds and b not in self.rotation}
+
+    def _rotate(self, k: int) -> Array:
+        factor = self.teacher[k]
+        for axis, index in enumerate(self.factors[k]):
+            if index in self.rotation:
+                factor = _along(factor, axis - len(self.factors[k]), self.rotation[index])
+        return factor
+
+    def _overlap(self, k: int, bond: str) -> Array:
+        """⟨T_k, S_k⟩/|S_k| over all indices but `bond`: (*lead, d of the teacher, d of the student)."""
+        xp = namespace(*self.student)
+        axis = self.factors[k].index(bond) - len(self.factors[k])
+        t, s = (_unfold(f, axis, len(self.factors[k])) for f in (self._rotate(k), self.student[k]))
+        return xp.matmul(t, xp.matrix_transpose(s)) / math.prod(self.fmt.shapes[k])
+
+
+def _unfold(factor: Array, axis: int, ndim: int) -> Array:
+    """(*lead, …, d, …) → (*lead, d, rest)."""
+    xp = namespace(factor)
+    moved = xp.moveaxis(factor, axis, -ndim)
+    return xp.reshape(moved, (*moved.shape[: moved.ndim - ndim + 1], -1))
+
+
+def _along(factor: Array, axis: int, q: Array) -> Array:
+    """Σ_b factor[…b…] q[b, b'] along `axis` (negative)."""
+    xp = namespace(factor)
+    ndim = factor.ndim - (q.ndim - 2)
+    moved = xp.moveaxis(factor, axis, -1)
+    flat = xp.reshape(moved, (*moved.shape[: moved.ndim - ndim], -1, moved.shape[-1]))
+    return xp.moveaxis(xp.reshape(xp.matmul(flat, q), moved.shape), -1, axis)

@@ -1,0 +1,8 @@
+"""Tensor formats. To add one: one file here and one import line; elsewhere, the `register` decorator."""
+
+from ._low_rank import LowRank as LowRank
+from ._mpo import MPO as MPO
+from ._registry import from_dict as from_dict
+from ._registry import get as get
+from ._registry import names as names
+from ._registry import register as register

@@ -1,0 +1,59 @@
+"""LowRank: W = U V."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+from .. import _chain
+from .._arrays import Array, namespace
+from .._errors import TensorNetError
+from .._format import Format
+from .._gauge import Gauge, orthogonal_centre
+from .._network import Network
+from ._registry import register
+
+
+@register
+@dataclass(frozen=True)
+class LowRank(Format):
+    """W = U V with U (out, rank) and V (rank, in); the nearest such W, by SVD, where the rank is not full.
+
+    out, in_   the matrix is (out, in_)
+    rank       None takes the full rank, min(out, in_)
+
+    >>> LowRank.for_shape((6, 4)).shapes
+    ((6, 4), (4, 4))
+    """
+
+    name: ClassVar[str] = "low_rank"
+
+    out: int
+    in_: int
+    rank: int = None  # type: ignore[assignment]  # None is resolved below, so that readers see a number
+
+    def __post_init__(self) -> None:
+        full = min(self.out, self.in_)
+        if self.rank is None:
+            object.__setattr__(self, "rank", full)
+        if not 1 <= self.rank <= full:
+            raise TensorNetError(
+                f"LowRank: rank {self.rank} of a {self.out} × {self.in_} matrix, needed 1…{full}, because a larger one "
+                f"has directions that carry nothing; choose one in that range"
+            )
+
+    @classmethod
+    def for_shape(cls, shape: tuple[int, int], *, rank: int | None = None) -> "LowRank":
+        return cls(*shape, rank=rank)  # type: ignore[arg-type]
+
+    @cached_property
+    def network(self) -> Network:
+        sizes = (("i", self.out), ("d", self.rank), ("j", self.in_))
+        return Network(factors=(("i", "d"), ("d", "j")), rows=("i",), cols=("j",), sizes=sizes)
+
+    def _fill(self, w: Array, gauge: Gauge) -> Sequence[Array]:
+        xp, lead = namespace(w), tuple(w.shape[:-2])
+        centre = orthogonal_centre("LowRank", gauge, 2, 1) or 0
+        flat = xp.reshape(w, (*lead, self.out * self.in_))
+        chain = _chain.fill("LowRank", flat, self.shape, (self.rank,), gauge, centre)
+        return [xp.reshape(f, lead + s) for f, s in zip(chain, self.shapes, strict=True)]

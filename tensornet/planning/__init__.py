@@ -1,0 +1,6 @@
+"""Plans: which weight of a model takes which format, decided before any array exists."""
+
+from ._pairs import pair_names as pair_names
+from ._plan import Plan as Plan
+from ._plan import plan as plan
+from ._rules import Rules as Rules

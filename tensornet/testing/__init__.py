@@ -1,0 +1,1 @@
+"""The laws that every tensor format keeps, for anybody's format."""
