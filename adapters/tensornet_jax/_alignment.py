@@ -1,0 +1,51 @@
+"""The alignment loss of all paired weights, and its gradient on their factors."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import tensornet as tn
+from jax import Array
+from tensornet.alignment import distance_to, target
+
+from ._state import AlignmentState, Factors, factors_of
+from ._tree import named_leaves, out_in
+
+
+def start(options: tn.Alignment, plan: tn.Plan, gauge: str) -> tuple[tn.Plan, dict[str, Factors]]:
+    """The plan with its pairs, and the teacher's factors by student weight."""
+    matrices = {n: w for n, w in named_leaves(options.teacher).items() if getattr(w, "ndim", 0) == 2}
+    turned = _transposed_alike(plan, matrices)
+    teacher = {n: out_in(w, n in turned) for n, w in matrices.items()}
+    plan = plan.aligned({n: tuple(w.shape) for n, w in teacher.items()}, options.pairs)
+    factors = {
+        name: factors_of(f"Alignment: teacher of {name}", plan[name], teacher[other], gauge)
+        for name, other in plan.teachers.items()
+    }
+    return plan, factors
+
+
+def loss_and_gradients(
+    options: tn.Alignment, plan: tn.Plan, factors: Mapping[str, Factors], state: AlignmentState
+) -> tuple[AlignmentState, dict[str, Factors]]:
+    """λ dL_Aux/dT_k of every paired weight, and the state after this step."""
+    ours = {name: factors[name] for name in state.teacher}
+
+    def refreshed() -> dict[str, Factors]:
+        return {n: target(plan[n], ours[n], state.teacher[n], options.gauge) for n in ours}
+
+    def total(ours: dict[str, Factors]) -> Array:
+        return sum((distance_to(plan[n], ours[n], targets[n], options.gauge) for n in ours), jnp.zeros(()))
+
+    with jax.default_matmul_precision("float32"):
+        targets = jax.lax.cond(state.steps % options.every == 0, refreshed, lambda: state.targets)
+        loss, gradients = jax.value_and_grad(total)(ours)
+    scaled = jax.tree.map(lambda g: options.weight * g, gradients)
+    return AlignmentState(state.steps + 1, loss, state.teacher, targets), scaled
+
+
+def _transposed_alike(plan: tn.Plan, teacher: Mapping[str, Any]) -> set[str]:
+    """The teacher's weights that are stored (in, out): those with the last name of a student weight that is."""
+    last = {n.rsplit(".", 1)[-1] for n in plan.transposed}
+    return {n for n in teacher if n.rsplit(".", 1)[-1] in last}

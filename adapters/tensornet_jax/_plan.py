@@ -1,0 +1,29 @@
+"""A plan from a pytree of parameters: names, shapes, and which way round a kernel is stored."""
+
+import re
+from typing import Any
+
+import tensornet as tn
+from tensornet.planning import Rules
+
+from ._tree import named_leaves
+
+KERNEL = r"(.*[.])?kernel"
+
+
+def plan(params: Any, rules: Rules = "all-linear", *, kernels: str = KERNEL, **options: Any) -> tn.Plan:
+    """Which weights of a pytree take which format; arrays or jax.ShapeDtypeStruct leaves, whose shapes alone are read.
+
+    rules    as in `tensornet.plan`, over names such as "layers.0.kernel"; "all-linear" is every matrix that is not called
+             an embedding
+    kernels  regular expression of the names that are stored (in, out), as Flax's kernels are; all others are (out, in),
+             as Equinox's weights are. Formats are of (out, in) matrices always, so that PyTorch reads the same plan
+    options  format="mpo" and what its for_shape takes, e.g. cores=5
+
+    raises: TensorNetError if a rule matches nothing or two rules match one weight
+    """
+    shapes = {n: tuple(leaf.shape) for n, leaf in named_leaves(params).items() if hasattr(leaf, "shape")}
+    turned = {n for n, s in shapes.items() if len(s) == 2 and re.fullmatch(kernels, n)}
+    out_in = {n: s[::-1] if n in turned else s for n, s in shapes.items()}
+    linear = [n for n, s in out_in.items() if len(s) == 2 and n.rsplit(".", 1)[-1] != "embedding"]
+    return tn.plan(out_in, rules, linear=linear, transposed=turned, **options)

@@ -1,0 +1,111 @@
+"""Over-parameterisation as an optax.GradientTransformation."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+import tensornet as tn
+from jax import Array
+from tensornet import TensorNetError
+
+from . import _alignment
+from ._state import AlignmentState, Factors, OverparameterizedState, checksum, contracted, decomposed
+from ._tree import branches, map_named, named_leaves, out_in
+
+
+def overparameterize(
+    tx: optax.GradientTransformation,
+    plan: tn.Plan,
+    *,
+    alignment: tn.Alignment | None = None,
+    gauge: str = "balanced",
+) -> optax.GradientTransformationExtraArgs:
+    """Train the planned weights through their factors, with the user's own transformation `tx`.
+
+    The updates that come out move the dense parameters to W = contract(T_1 … T_n); the parameters stay the dense student
+    throughout. `tx` sees the parameter tree with a tuple of factors in place of each planned weight; weight decay and
+    the learning rate act on those, as in explicit training of them. Compose what must see dense gradients (clipping)
+    before, and nothing after: a later transformation would move W away from its factors, which the next update refuses.
+
+    plan       from `plan(params, …)`
+    alignment  adds the gradient of the tensor alignment loss; its last value is state.alignment.loss
+    gauge      of the first decomposition; "balanced" is the paper's
+
+    raises: TensorNetError if the parameters lack a planned weight, one has NaN or Inf, or somebody else wrote one between
+    two updates. Inside jit, where values cannot be looked at, the last arrives as jax.errors.JaxRuntimeError with the
+    same message, and the first decomposition takes values as they are.
+    """
+    inner = optax.with_extra_args_support(tx)
+    teacher: dict[str, Factors] = {}
+    if alignment:
+        # Eq. 5 as printed compares two decompositions of one kind; Procrustes starts from the balanced one
+        plan, teacher = _alignment.start(alignment, plan, "balanced" if alignment.gauge == "procrustes" else gauge)
+
+    def init(params: Any) -> OverparameterizedState:
+        factors = decomposed(plan, params, gauge)
+        leaves = named_leaves(params)
+        return OverparameterizedState(
+            factors=factors,
+            inner=inner.init(_with_factors(params, factors)),
+            written={name: checksum(leaves[name]) for name in plan},
+            alignment=AlignmentState(jnp.zeros((), jnp.int32), jnp.zeros(()), teacher, teacher) if alignment else None,
+        )
+
+    def update(gradients: Any, state: OverparameterizedState, params: Any = None, **extra: Any) -> Any:
+        if params is None:
+            raise TensorNetError(
+                "overparameterize: update was called without params; needed the dense parameters, because the update is the "
+                "way from them to contract(factors); call tx.update(grads, state, params)"
+            )
+        _refuse_overwritten(plan, state, params)
+        pulled = _pulled(plan, state.factors, gradients)
+        aligned = state.alignment
+        if alignment:
+            aligned, pull = _alignment.loss_and_gradients(alignment, plan, state.factors, aligned)
+            pulled = {n: jax.tree.map(jnp.add, g, pull[n]) if n in pull else g for n, g in pulled.items()}
+        before = _with_factors(params, state.factors)
+        steps, inner_state = inner.update(_with_factors(gradients, pulled), state.inner, before, **extra)
+        after = branches(params, optax.apply_updates(before, steps))
+        factors = {name: after[name] for name in plan}
+        steps = branches(params, steps)
+
+        def way(name: str, leaf: Array) -> Array:
+            return contracted(plan, name, factors[name]) - leaf if name in plan else steps[name]
+
+        updates = map_named(way, params)
+        arrived = named_leaves(optax.apply_updates(params, updates))
+        written = {name: checksum(arrived[name]) for name in plan}
+        return updates, OverparameterizedState(factors, inner_state, written, aligned)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _pulled(plan: tn.Plan, factors: dict[str, Factors], gradients: Any) -> dict[str, Factors]:
+    """dL/dT_k of every planned weight from its dL/dW."""
+    dense = named_leaves(gradients)
+    with jax.default_matmul_precision("float32"):
+        return {n: f.pullback(factors[n], out_in(dense[n], n in plan.transposed)) for n, f in plan.items()}
+
+
+def _with_factors(tree: Any, factors: dict[str, Factors]) -> Any:
+    return map_named(lambda name, leaf: factors.get(name, leaf), tree)
+
+
+def _refuse_overwritten(plan: tn.Plan, state: OverparameterizedState, params: Any) -> None:
+    leaves, names = named_leaves(params), tuple(plan)
+    changed = jnp.stack([checksum(leaves[n]) != state.written[n] for n in names])
+
+    def refuse(changed: Array) -> None:
+        guilty = [n for n, c in zip(names, changed, strict=True) if c]
+        if guilty:
+            raise TensorNetError(
+                f"overparameterize: somebody else wrote {', '.join(guilty)} since the last update (a loaded checkpoint, an "
+                f"EMA swap, a transformation after this one?); this update would undo that, because the factors are the "
+                f"truth; put the old values back, or call resync(plan, state, params, tx) to decompose the new ones"
+            )
+
+    if isinstance(changed, jax.core.Tracer):
+        jax.lax.cond(changed.any(), lambda: jax.debug.callback(refuse, changed), lambda: None)
+    else:
+        refuse(changed)

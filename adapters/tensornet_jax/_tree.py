@@ -1,0 +1,33 @@
+"""Pytrees by name, and matrices the way round that formats take them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+
+def named_leaves(tree: Any) -> dict[str, Any]:
+    """Leaves by dotted path, in the tree's own order."""
+    return {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def map_named(function: Callable[[str, Any], Any], tree: Any) -> Any:
+    """The tree with each leaf replaced by function(name, leaf)."""
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: function(_name(path), leaf), tree)
+
+
+def branches(like: Any, tree: Any) -> dict[str, Any]:
+    """What stands in `tree` where `like` has its leaves, by the names of `like`."""
+    return dict(zip(named_leaves(like), jax.tree.structure(like).flatten_up_to(tree), strict=True))
+
+
+def out_in(array: Array, transposed: bool) -> Array:
+    """A weight or gradient as (out, in), in at least float32; its own inverse but for the dtype."""
+    turned = jnp.swapaxes(array, -1, -2) if transposed else array
+    return turned.astype(jnp.promote_types(array.dtype, jnp.float32))
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")

@@ -1,0 +1,68 @@
+"""The alignment loss of all paired weights, and its gradient on their factors."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensornet as tn
+import torch
+from tensornet.alignment import distance_to, target
+from torch import Tensor, nn
+
+from ._weight import Weight, factors_of
+
+
+class Aligner:
+    """Teacher factors for each paired weight, and the target they make for the student as it stands."""
+
+    def __init__(self, options: tn.Alignment, plan: tn.Plan, weights: Mapping[str, Weight], gauge: str) -> None:
+        teacher = _matrices(options.teacher)
+        # Eq. 5 as printed compares two decompositions of one kind; Procrustes starts from the balanced one
+        self.gauge = "balanced" if options.gauge == "procrustes" else gauge
+        self.options = options
+        self.plan = plan.aligned({n: tuple(w.shape) for n, w in teacher.items()}, options.pairs)
+        self.weights = {name: weights[name] for name in self.plan.teachers}
+        self.teacher = {name: self._factors(name, teacher[other]) for name, other in self.plan.teachers.items()}
+        self.targets = dict(self.teacher)
+        self.steps = 0
+
+    @torch.no_grad()
+    def add_gradients(self) -> Tensor:
+        """Add λ dL_Aux/dT_k to the factors' gradients; returns Σ_pairs L_Aux."""
+        if self.steps % self.options.every == 0:
+            for name, w in self.weights.items():
+                self.targets[name] = target(w.format, w.factors, self.teacher[name], self.options.gauge)
+        self.steps += 1
+        total = torch.zeros(())
+        for name, w in self.weights.items():
+            with torch.enable_grad(), torch.autocast(w.parameter.device.type, enabled=False):
+                loss = distance_to(w.format, w.factors, self.targets[name], self.options.gauge)
+                pulled = torch.autograd.grad(loss, w.factors, allow_unused=True)
+            for factor, grad in zip(w.factors, pulled, strict=True):
+                if grad is not None:  # the central factor has none under Eq. 5
+                    factor.grad = grad * self.options.weight + (0 if factor.grad is None else factor.grad)
+            total = total + loss.detach().to(total.device)
+        return total
+
+    def state(self) -> dict[str, Any]:
+        return {"steps": self.steps, "targets": {n: list(t) for n, t in self.targets.items()}}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self.steps = state["steps"]
+        for name, w in self.weights.items():
+            like = w.factors[0]
+            self.targets[name] = tuple(t.to(like.device, like.dtype) for t in state["targets"][name])
+
+    def _factors(self, name: str, weight: Tensor) -> tuple[Tensor, ...]:
+        like = self.weights[name].factors[0]
+        return factors_of(f"Alignment: teacher of {name}", self.plan[name], weight.to(like.device, like.dtype), self.gauge)
+
+
+def _matrices(teacher: Any) -> dict[str, Tensor]:
+    if isinstance(teacher, nn.Module):
+        teacher = dict(teacher.named_parameters())
+    if not isinstance(teacher, Mapping):
+        raise tn.TensorNetError(
+            f"Alignment: teacher is a {type(teacher).__name__}, needed an nn.Module or a mapping from name to tensor; pass "
+            f"the teacher model or its state_dict()"
+        )
+    return {n: w.detach() for n, w in teacher.items() if isinstance(w, Tensor) and w.ndim == 2}

@@ -1,0 +1,63 @@
+"""One planned weight: the model's own parameter, and the factors that are the truth about it."""
+
+from dataclasses import dataclass
+
+import torch
+from tensornet import Format, TensorNetError
+from torch import Tensor, nn
+
+_INTEGER = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+@dataclass(frozen=True)
+class Weight:
+    """`parameter` (out, in) = format.contract(factors), written by `write` and by nobody else."""
+
+    name: str
+    format: Format
+    parameter: nn.Parameter
+    factors: tuple[nn.Parameter, ...]
+
+    @staticmethod
+    def decomposed(name: str, fmt: Format, parameter: nn.Parameter, gauge: str) -> "Weight":
+        return Weight(name, fmt, parameter, tuple(nn.Parameter(f) for f in factors_of(name, fmt, parameter, gauge)))
+
+    def pull(self) -> None:
+        """dL/dT_k from the dL/dW that backward left behind; none where it left none."""
+        gradient = self.parameter.grad
+        if gradient is None:
+            for factor in self.factors:
+                factor.grad = None
+            return
+        if gradient.is_sparse:
+            raise TensorNetError(
+                f"overparameterize: {self.name} has a sparse gradient, needed a dense one, because every entry of a factor "
+                f"acts on many rows; set sparse=False in its layer or leave it out of the plan"
+            )
+        with full_precision(gradient):
+            pulled = self.format.pullback(self.factors, gradient.to(self.factors[0].dtype))
+        for factor, grad in zip(self.factors, pulled, strict=True):
+            factor.grad = grad
+
+    def write(self) -> None:
+        """W ← contract(T_1 … T_n), in the parameter's own storage and dtype."""
+        with full_precision(self.parameter):
+            self.parameter.copy_(self.format.contract(self.factors))
+
+    def checksum(self) -> Tensor:
+        """The sum of the parameter's bits as integers: exact in any order, and changed by any single change."""
+        bits = self.parameter.detach().contiguous().view(_INTEGER[self.parameter.element_size()])
+        return bits.sum(dtype=torch.int64).cpu()
+
+
+def factors_of(name: str, fmt: Format, weight: Tensor, gauge: str) -> tuple[Tensor, ...]:
+    try:
+        with full_precision(weight):
+            return fmt.decompose(weight.detach(), gauge=gauge)
+    except TensorNetError as error:
+        raise TensorNetError(f"{name}: {error}") from error
+
+
+def full_precision(like: Tensor) -> torch.autocast:
+    """Factors are contracted in their own dtype, whatever autocast is on around the step."""
+    return torch.autocast(like.device.type, enabled=False)
