@@ -50,14 +50,14 @@ class Overparameterized(Optimizer):
         self, inner: Optimizer, model: nn.Module, plan: tn.Plan, *, alignment: tn.Alignment | None, gauge: str
     ) -> None:
         parameters = _planned(inner, model, plan)
-        self.plan, self.inner, self.gauge = plan, inner, gauge
+        self.plan, self.gauge = plan, gauge
         self._weights = {n: Weight.decomposed(n, plan[n], p, gauge) for n, p in parameters.items()}
         self._aligner = Aligner(alignment, plan, self._weights, gauge) if alignment else None
         if self._aligner:
             self.plan = self._aligner.plan
         super().__init__([dict(g) for g in inner.param_groups], dict(inner.defaults))
-        _hand_over(inner, self._weights.values())
-        self.state = inner.state
+        self.inner = _handed_over(inner, self._weights.values())
+        self.state = self.inner.state
         self._built = True
         self.alignment_loss = torch.zeros(())
         self._write()
@@ -104,6 +104,7 @@ class Overparameterized(Optimizer):
 
     def state_dict(self) -> dict[str, Any]:  # type: ignore[override]
         """Tensors and plain values: the inner optimiser's state, the factors, and the alignment targets."""
+        self._read_through()  # a scheduler may have moved the learning rate since the last step
         state = self.inner.state_dict()
         state["factors"] = {n: [f.detach() for f in w.factors] for n, w in self._weights.items()}
         state["formats"] = {n: w.format.to_dict() for n, w in self._weights.items()}
@@ -188,7 +189,7 @@ def _planned(inner: Optimizer, model: nn.Module, plan: tn.Plan) -> dict[str, nn.
                 f"overparameterize: the optimiser does not hold {name}; it would never be trained, as happens when a model "
                 f"is rebuilt or moved after its optimiser was made; make the optimiser from model.parameters() again"
             )
-        if inner.state.get(named[name]):
+        if _has_stepped(inner.state.get(named[name], {})):
             raise TensorNetError(
                 f"overparameterize: the optimiser has stepped on {name} already; its state is about the dense weight and "
                 f"means nothing for factors; wrap a fresh optimiser"
@@ -196,8 +197,13 @@ def _planned(inner: Optimizer, model: nn.Module, plan: tn.Plan) -> dict[str, nn.
     return {name: named[name] for name in plan}
 
 
-def _hand_over(inner: Optimizer, weights: Iterable[Weight]) -> None:
-    """Put the factors in the place of their dense parameter in the inner optimiser's groups."""
+def _has_stepped(state: Mapping[str, Any]) -> bool:
+    """Some optimisers (Adagrad) keep a state from the start, at step 0."""
+    return bool(state) and float(state.get("step", 1)) > 0
+
+
+def _handed_over(inner: Optimizer, weights: Iterable[Weight]) -> Optimizer:
+    """The optimiser with the factors in the place of their dense parameter in its groups."""
     of = {id(w.parameter): w for w in weights}
     for group in inner.param_groups:
         names = group.get("param_names")
@@ -207,6 +213,11 @@ def _hand_over(inner: Optimizer, weights: Iterable[Weight]) -> None:
                 part for n, p in pairs for part in ([f"{n}.{k}" for k in range(len(of[id(p)].factors))] if id(p) in of else [n])
             ]
         group["params"] = [part for p in group["params"] for part in (of[id(p)].factors if id(p) in of else (p,))]
+    if not inner.state:
+        return inner
+    fresh = type(inner)(inner.param_groups)  # makes the initial state anew, now for the factors
+    fresh.defaults = inner.defaults
+    return fresh
 
 
 def _hyper(group: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Weight:
         with full_precision(gradient):
             pulled = self.format.pullback(self.factors, gradient.to(self.factors[0].dtype))
         for factor, grad in zip(self.factors, pulled, strict=True):
-            factor.grad = grad
+            factor.grad = grad.contiguous()  # LBFGS views gradients as vectors
 
     def write(self) -> None:
         """W ← contract(T_1 … T_n), in the parameter's own storage and dtype."""
@@ -53,7 +53,7 @@ class Weight:
 def factors_of(name: str, fmt: Format, weight: Tensor, gauge: str) -> tuple[Tensor, ...]:
     try:
         with full_precision(weight):
-            return fmt.decompose(weight.detach(), gauge=gauge)
+            return tuple(f.contiguous() for f in fmt.decompose(weight.detach(), gauge=gauge))
     except TensorNetError as error:
         raise TensorNetError(f"{name}: {error}") from error
 

@@ -34,12 +34,10 @@ def align(fmt: Format, student: Sequence[Array], teacher: Sequence[Array], /, *,
         raise TensorNetError(
             f"align: {fmt} has no auxiliary factor, so that there is nothing to align; use two cores or more"
         )
-    teacher = [constant(t) for t in teacher]
-    if gauge == "invariant":
-        return reduced_distance(fmt, student, teacher)
+    teacher = tuple(constant(t) for t in teacher)
     if gauge == "procrustes":
-        teacher = rotated(fmt, student, fmt.regauge(teacher, "balanced"))
-    return factor_distance(fmt, student, teacher)
+        teacher = fmt.regauge(teacher, "balanced")
+    return distance_to(fmt, student, target(fmt, student, teacher, gauge), gauge)
 
 
 def factor_distance(fmt: Format, student: Sequence[Array], teacher: Sequence[Array]) -> Array:
@@ -59,3 +57,16 @@ def check_gauge(who: str, gauge: str) -> None:
             f"{who}: unknown alignment gauge {gauge!r}; there are {', '.join(GAUGES)}; choose one of them, 'procrustes' "
             f"if in doubt"
         )
+
+
+def target(fmt: Format, student: Sequence[Array], teacher: Sequence[Array], gauge: str, /) -> tuple[Array, ...]:
+    """What `distance_to` compares the student with until the next call: for Procrustes the teacher, rotated.
+
+    teacher: factors in the gauge to compare in; for Procrustes the balanced one
+    """
+    return tuple(rotated(fmt, student, teacher)) if gauge == "procrustes" else tuple(teacher)
+
+
+def distance_to(fmt: Format, student: Sequence[Array], target: Sequence[Array], gauge: str, /) -> Array:
+    """The loss of `align` for a target that stands: no decomposition and no rotation is computed."""
+    return (reduced_distance if gauge == "invariant" else factor_distance)(fmt, student, target)
