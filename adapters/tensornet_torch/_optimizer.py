@@ -45,6 +45,7 @@ class Overparameterized(Optimizer):
     """A torch.optim.Optimizer whose `param_groups` hold the dense parameters; see `overparameterize`."""
 
     _built = False
+    _proven = False
 
     def __init__(
         self, inner: Optimizer, model: nn.Module, plan: tn.Plan, *, alignment: tn.Alignment | None, gauge: str
@@ -73,6 +74,7 @@ class Overparameterized(Optimizer):
             loss = self.inner.step()
         else:
             loss = self.inner.step(self._on_factors(closure))
+        self._refuse_bypassed()
         for weight in self._weights.values():
             for factor in weight.factors:
                 factor.grad = None
@@ -172,6 +174,16 @@ class Overparameterized(Optimizer):
                 f"call optimizer.resync() to decompose the new ones"
             )
 
+    def _refuse_bypassed(self) -> None:
+        """An inner optimiser that keeps parameters elsewhere than in its groups would train the dense weights."""
+        if not self._proven and not torch.equal(self._checksums(), self._written):
+            raise TensorNetError(
+                f"overparameterize: {type(self.inner).__name__} stepped on dense weights instead of their factors; it must "
+                f"read its parameters from param_groups at each step, because that is where the factors stand; use "
+                f"another optimiser"
+            )
+        self._proven = True
+
 
 def _planned(inner: Optimizer, model: nn.Module, plan: tn.Plan) -> dict[str, nn.Parameter]:
     """The planned parameters of `model`, all of which `inner` must hold and must not have stepped on."""
@@ -203,7 +215,10 @@ def _has_stepped(state: Mapping[str, Any]) -> bool:
 
 
 def _handed_over(inner: Optimizer, weights: Iterable[Weight]) -> Optimizer:
-    """The optimiser with the factors in the place of their dense parameter in its groups."""
+    """The optimiser with the factors in the place of their dense parameter in its groups.
+
+    In place, because some optimisers (LBFGS) keep a reference to the list.
+    """
     of = {id(w.parameter): w for w in weights}
     for group in inner.param_groups:
         names = group.get("param_names")
@@ -212,7 +227,7 @@ def _handed_over(inner: Optimizer, weights: Iterable[Weight]) -> Optimizer:
             group["param_names"] = [
                 part for n, p in pairs for part in ([f"{n}.{k}" for k in range(len(of[id(p)].factors))] if id(p) in of else [n])
             ]
-        group["params"] = [part for p in group["params"] for part in (of[id(p)].factors if id(p) in of else (p,))]
+        group["params"][:] = [part for p in group["params"] for part in (of[id(p)].factors if id(p) in of else (p,))]
     if not inner.state:
         return inner
     fresh = type(inner)(inner.param_groups)  # makes the initial state anew, now for the factors

@@ -325,3 +325,20 @@ def test_pairs_of_unequal_shapes():
 def test_teacher_of_no_known_kind():
     with pytest.raises(tn.TensorNetError, match=r"teacher is a str, needed an nn.Module or a mapping"):
         wrapped(student(0), alignment=tnt.Alignment("bert-base"))
+
+
+def test_optimizer_that_keeps_its_own_references():
+    class Hoarder(torch.optim.SGD):
+        def __init__(self, params, lr):
+            super().__init__(params, lr)
+            self.kept = [p for g in self.param_groups for p in g["params"]]
+
+        def step(self, closure=None):
+            with torch.no_grad():
+                for p in self.kept:
+                    p -= 0.1
+
+    model = student(0)
+    optimizer = tnt.overparameterize(Hoarder(model.parameters(), lr=0.1), model, tnt.plan(model, cores=3))
+    with pytest.raises(tn.TensorNetError, match=r"Hoarder stepped on dense weights"):
+        train_once(model, optimizer)
