@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
+from array_api_compat import device
+
 from ._arrays import Array, checked_weight, namespace
 from ._contract import contract, flops_of_pullback, pullback
 from ._errors import TensorNetError
@@ -125,7 +127,7 @@ class Format(ABC):
         xp, lead = namespace(x, *factors), tuple(x.shape[:-1])
         batch = math.prod([*lead])
         if batch == 0:
-            return xp.zeros((*lead, rows), dtype=x.dtype)
+            return xp.zeros((*lead, rows), dtype=x.dtype, device=device(x))
         path = Path.of_product(self.network, batch)
         folded = xp.reshape(x, path.full_shapes[-1])
         return xp.reshape(contract(path, (*factors, folded)), (*lead, rows))

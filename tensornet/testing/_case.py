@@ -1,0 +1,79 @@
+"""Case: one format in one array library and dtype, with what every law needs of it."""
+
+import math
+import random
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from .._arrays import Array
+from .._errors import TensorNetError
+from .._format import Format
+from .._gauge import NAMES, Gauge, Mixed
+from ._tree import represents_everything
+
+
+@dataclass(frozen=True)
+class Case:
+    """fmt in the library `xp` (an array-API namespace) and `dtype`, on `device`, with its own randomness."""
+
+    fmt: Format
+    xp: Any
+    dtype: Any
+    device: Any = None
+    seed: int = 0
+
+    def __str__(self) -> str:
+        library = self.xp.__name__.removeprefix("array_api_compat.")
+        name = next((n for n in ("float32", "float64") if self.dtype == getattr(self.xp, n)), self.dtype)
+        return f"{self.fmt!r} on {library} {name}"
+
+    @property
+    def tolerance(self) -> float:
+        """Relative, in the Frobenius norm. LAPACK's float32 SVD alone leaves 3e-7 to 2.4e-6."""
+        return 1e-13 if self.xp.finfo(self.dtype).bits == 64 else 3e-6
+
+    @property
+    def is_full(self) -> bool:
+        """Whether every matrix can be represented, by the sizes of the bonds alone."""
+        return represents_everything(self.fmt.network)
+
+    def array(self, flat: list[float], shape: tuple[int, ...]) -> Array:
+        return self.xp.reshape(self.xp.asarray(flat, dtype=self.dtype, device=self.device), shape)
+
+    def normal(self, *shape: int, salt: str = "") -> Array:
+        """Standard normal entries, the same for every library. No library's own generator: those all differ."""
+        draw = random.Random(f"{self.seed} {salt} {shape}").gauss
+        return self.array([draw(0.0, 1.0) for _ in range(math.prod(shape))], shape)
+
+    def factors(self, *lead: int, salt: str = "") -> tuple[Array, ...]:
+        """Random factors of contractions of order 1: each entry is scaled by the bonds that it is summed over."""
+        network = self.fmt.network
+        spread = math.prod([network.size[b] for b in network.bonds]) ** (-0.5 / len(network.factors))
+        return tuple(spread * self.normal(*lead, *s, salt=f"{salt}{k}") for k, s in enumerate(self.fmt.shapes))
+
+    def weight(self, salt: str = "") -> Array:
+        """A random matrix that the format represents exactly."""
+        return self.normal(*self.fmt.shape, salt=salt) if self.is_full else self.fmt.contract(self.factors(salt=salt))
+
+    @cached_property
+    def gauges(self) -> tuple[Gauge, ...]:
+        """The gauges that the format takes: what it declares as `gauges`, or those that it does not refuse.
+
+        A refusal is a TensorNetError that speaks of the gauge; anything else is a failure. The default must be taken.
+        """
+        declared = getattr(self.fmt, "gauges", None)
+        if declared is not None:
+            return tuple(declared)
+        centres = tuple(Mixed(k) for k in range(len(self.fmt.shapes)))
+        candidates: tuple[Gauge, ...] = (*NAMES, *centres)
+        return tuple(g for g in candidates if self._takes(g))
+
+    def _takes(self, gauge: Gauge) -> bool:
+        try:
+            self.fmt.decompose(self.weight(), gauge=gauge)
+        except TensorNetError as error:
+            if gauge == "balanced" or "gauge" not in str(error):
+                raise
+            return False
+        return True

@@ -1,0 +1,81 @@
+"""Laws of decompose: what it gives back, in which numbers, and in whose memory."""
+
+from array_api_compat import device as device_of
+
+from .._arrays import Array
+from ._case import Case
+from ._law import require
+from ._matrices import matrices
+from ._measure import equal, relative, snapshot
+
+
+def reconstructs(case: Case) -> None:
+    """contract(decompose(W)) = W, for every matrix that the format can hold, in every gauge."""
+    for what, w in matrices(case):
+        for gauge in case.gauges:
+            error = relative(case.fmt.contract(case.fmt.decompose(w, gauge=gauge)), w)
+            found = f"a {what} W in gauge {gauge!r} comes back with a relative error of {error:.1e}"
+            require(error <= case.tolerance, found, f"at most {case.tolerance:.0e}")
+
+
+def identity_is_exact(case: Case) -> str | None:
+    """In the identity gauge, W comes back to the last bit."""
+    if "identity" not in case.gauges:
+        return "the format has no identity gauge"
+    for what, w in matrices(case):
+        back = case.fmt.contract(case.fmt.decompose(w, gauge="identity"))
+        require(equal(back, w), f"a {what} W changes by {relative(back, w):.1e}", "the same bits")
+    return None
+
+
+def half_precision_taken(case: Case) -> str | None:
+    """bfloat16 and float16 weights are decomposed in float32."""
+    kinds = [k for k in ("bfloat16", "float16") if hasattr(case.xp, k)]
+    for kind in kinds:
+        w = case.xp.astype(case.normal(*case.fmt.shape), getattr(case.xp, kind))
+        wide = case.xp.astype(w, case.xp.float32)
+        factors = case.fmt.decompose(w)
+        require(all(f.dtype == case.xp.float32 for f in factors), f"{kind} gives {factors[0].dtype}", "float32")
+        # Of a rounded matrix the format may hold only part: then the same part as of the float32 matrix of equal value.
+        want = wide if case.is_full else case.fmt.contract(case.fmt.decompose(wide))
+        error = relative(case.fmt.contract(factors), want)
+        require(error <= 3e-6, f"a {kind} W comes back with a relative error of {error:.1e}", "at most 3e-6")
+    return None if kinds else "the library has no 16-bit floats"
+
+
+def dtype_and_device_kept(case: Case) -> None:
+    """Nothing is promoted, and nothing leaves its device."""
+    fmt, w = case.fmt, case.weight()
+    for gauge in case.gauges:
+        factors = fmt.decompose(w, gauge=gauge)
+        x = case.normal(2, fmt.shape[1])
+        results = [*factors, fmt.contract(factors), fmt.apply(factors, x), fmt.apply(factors, x[:0, :])]
+        results += fmt.pullback(factors, w)
+        for made in results:
+            got, want = (made.dtype, device_of(made)), (w.dtype, device_of(w))
+            require(got == want, f"gauge {gauge!r} gives {got}", f"{want}")
+
+
+def owns_its_memory(case: Case) -> str | None:
+    """A factor may be updated in place: no other factor, no entry of its own and not the weight is the same memory."""
+    w = case.weight()
+    if not _overwrite(snapshot(w), 0.0):
+        return "arrays of this library do not change"
+    for gauge in case.gauges:
+        before = snapshot(w)
+        factors = case.fmt.decompose(w, gauge=gauge)
+        kept = [snapshot(f) for f in factors]
+        for k, factor in enumerate(factors):
+            factor[...] = kept[k] + 1.0
+            others = all(equal(f, o + 1.0 if n <= k else o) for n, (f, o) in enumerate(zip(factors, kept, strict=True)))
+            require(others, f"in gauge {gauge!r}, writing to factor {k} changes another", "memory of its own")
+        require(equal(w, before), f"in gauge {gauge!r}, writing to the factors changes the weight", "a copy")
+    return None
+
+
+def _overwrite(x: Array, value: float) -> bool:
+    try:
+        x[...] = value
+    except TypeError:
+        return False
+    return True

@@ -1,0 +1,96 @@
+"""Laws of gauges: each is what it claims to be."""
+
+from .._arrays import Array, eye, namespace
+from .._chain import FLOOR
+from .._gauge import orthogonal_centre
+from ._case import Case
+from ._law import require
+from ._matrices import matrices
+from ._measure import largest, norm
+from ._tree import bond_towards, interface, is_tree, sides
+
+
+def orthogonal_forms(case: Case) -> str | None:
+    """In left, right and mixed, every factor but the centre is an isometry from its other indices onto the bond
+    towards the centre.
+    """
+    fmt, network = case.fmt, case.fmt.network
+    n = len(network.factors)
+    middle = n // 2 if fmt.central is None else fmt.central
+    centres = [(g, c) for g in case.gauges if (c := orthogonal_centre(fmt.name, g, n, middle)) is not None]
+    if not centres or n == 1 or not is_tree(network):
+        return "the format has no orthogonal gauge" if is_tree(network) else "the network has loops"
+    for what, w in matrices(case):
+        for gauge, centre in centres:
+            factors = fmt.decompose(w, gauge=gauge)
+            for k in (k for k in range(n) if k != centre):
+                axis = network.factors[k].index(bond_towards(network, k, centre))
+                unlike = _from_isometry(factors[k], axis)
+                found = f"gauge {gauge!r} of a {what} W: factor {k} misses an isometry by {unlike:.1e}"
+                require(unlike <= 10 * case.tolerance, found, f"at most {10 * case.tolerance:.0e}")
+    return None
+
+
+def balanced_form(case: Case) -> str | None:
+    """In the balanced gauge, what lies left and what lies right of a bond have one and the same Gram matrix: the
+    Schmidt values of the bond, wherever those are above the floor.
+    """
+    fmt, network = case.fmt, case.fmt.network
+    cuts = [(b, s) for b in network.bonds if (s := sides(network, b)) and all(_carries(case, side) for side in s)]
+    if not cuts or not is_tree(network):
+        return "no bond lies between rows or columns above 1"
+    for what, w in matrices(case):
+        factors = fmt.decompose(w, gauge="balanced")
+        for bond, two_sides in cuts:
+            grams = [_gram(interface(network, factors, bond, side)) for side in two_sides]
+            values = _schmidt(case, w, two_sides[0], network.size[bond])
+            unlike = max(_from_diagonal(g, values) for g in grams)
+            found = f"bond {bond} of a {what} W misses the even split by {unlike:.1e} of the largest Schmidt value"
+            require(unlike <= 100 * case.tolerance, found, f"at most {100 * case.tolerance:.0e}")
+    return None
+
+
+def _carries(case: Case, side: tuple[int, ...]) -> bool:
+    """Whether a side has an open index above 1. Where not, its bond has one value and splits nothing."""
+    network = case.fmt.network
+    return any(network.size[i] > 1 for k in side for i in network.factors[k] if i in network.output)
+
+
+def _from_isometry(factor: Array, axis: int) -> float:
+    xp, d = namespace(factor), factor.shape[axis]
+    gram = _gram(xp.reshape(xp.moveaxis(factor, axis, -1), (-1, d)))
+    return norm(gram - eye(d, d, gram)) / d**0.5
+
+
+def _gram(x: Array) -> Array:
+    xp = namespace(x)
+    return xp.matmul(xp.matrix_transpose(x), x)
+
+
+def _schmidt(case: Case, w: Array, side: tuple[int, ...], d: int) -> Array:
+    """The d largest singular values of w unfolded into the indices of one side and all others."""
+    flat = unfold(case, w, side)
+    return case.xp.linalg.svdvals(flat)[:d]
+
+
+def unfold(case: Case, w: Array, side: tuple[int, ...]) -> Array:
+    """W as a matrix from the output indices of the other side to those of `side`."""
+    xp, network = case.xp, case.fmt.network
+    own = [p for p, i in enumerate(network.output) if any(i in network.factors[k] for k in side)]
+    rest = [p for p in range(len(network.output)) if p not in own]
+    split = xp.reshape(w, tuple(network.size[i] for i in network.output))
+    rows = 1
+    for p in own:
+        rows *= split.shape[p]
+    return xp.reshape(xp.permute_dims(split, (*own, *rest)), (rows, -1))
+
+
+def _from_diagonal(gram: Array, values: Array) -> float:
+    """The largest entry of gram − diag(values) among the values above the floor, relative to the largest value."""
+    xp = namespace(gram)
+    top = largest(values)
+    kept = int(xp.sum(xp.astype(values > 1.01 * FLOOR * top, xp.int32)))
+    if not kept:  # a zero matrix has no value to split
+        return 0.0
+    inner = gram[:kept, :kept]
+    return largest(inner / top - eye(kept, kept, inner) * (values[:kept] / top))

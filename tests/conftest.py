@@ -1,0 +1,35 @@
+"""What every test file shares: quiet, deterministic, one thread each, float64 in JAX."""
+
+import os
+
+# Before a library is loaded, because each reads its variables then. The suite runs in two processes on two cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+os.environ.setdefault("JAX_ENABLE_X64", "1")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import pytest
+from hypothesis import HealthCheck, settings
+from libraries import LIBRARIES, Library
+
+settings.register_profile(
+    "suite",
+    deadline=None,  # the first call of a shape compiles
+    derandomize=True,  # the same examples on every machine
+    database=None,
+    max_examples=25,
+    # the fixtures below are constants, so that it is no harm that examples share them
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("suite")
+
+
+@pytest.fixture(params=LIBRARIES, ids=lambda library: library.name)
+def library(request) -> Library:
+    """Each array library in turn."""
+    return request.param
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request) -> str:
+    return request.param
