@@ -24,9 +24,10 @@ def branches(like: Any, tree: Any) -> dict[str, Any]:
 
 
 def out_in(array: Array, transposed: bool) -> Array:
-    """A weight or gradient as (out, in), in at least float32; its own inverse but for the dtype."""
+    """A weight or gradient as (out, in), a float in at least float32."""
     turned = jnp.swapaxes(array, -1, -2) if transposed else array
-    return turned.astype(jnp.promote_types(array.dtype, jnp.float32))
+    is_float = jnp.issubdtype(array.dtype, jnp.floating)
+    return turned.astype(jnp.promote_types(array.dtype, jnp.float32)) if is_float else turned
 
 
 def _name(path: tuple[Any, ...]) -> str:
