@@ -38,13 +38,16 @@ class Case:
         """Whether every matrix can be represented, by the sizes of the bonds alone."""
         return represents_everything(self.fmt.network)
 
-    def array(self, flat: list[float], shape: tuple[int, ...]) -> Array:
-        return self.xp.reshape(self.xp.asarray(flat, dtype=self.dtype, device=self.device), shape)
-
     def normal(self, *shape: int, salt: str = "") -> Array:
         """Standard normal entries, the same for every library. No library's own generator: those all differ."""
         draw = random.Random(f"{self.seed} {salt} {shape}").gauss
-        return self.array([draw(0.0, 1.0) for _ in range(math.prod(shape))], shape)
+
+        def entries(shape: tuple[int, ...]) -> list | float:
+            return [entries(shape[1:]) for _ in range(shape[0])] if shape else draw(0.0, 1.0)
+
+        if 0 in shape:  # nested lists would lose the sizes after the zero
+            return self.xp.zeros(shape, dtype=self.dtype, device=self.device)
+        return self.xp.asarray(entries(shape), dtype=self.dtype, device=self.device)
 
     def factors(self, *lead: int, salt: str = "") -> tuple[Array, ...]:
         """Random factors of contractions of order 1: each entry is scaled by the bonds that it is summed over."""

@@ -1,31 +1,26 @@
 """Norms and distances as plain floats, safe for numbers whose squares over- or underflow."""
 
-import math
 from collections.abc import Sequence
 
 from .._arrays import Array, namespace
 
 
 def largest(x: Array) -> float:
-    xp = namespace(x)
-    return float(xp.max(xp.abs(x))) if math.prod([*x.shape]) else 0.0
+    return float(namespace(x).max(namespace(x).abs(x)))
 
 
 def norm(x: Array) -> float:
     """The Frobenius norm."""
-    unit = largest(x) or 1.0
-    xp = namespace(x)
-    return unit * float(xp.sqrt(xp.sum((x / unit) ** 2)))
+    return float(_norm(x))
+
+
+def relative(got: Array, want: Array) -> float:
+    """‖got − want‖ / ‖want‖; where want is zero, ‖got‖; of no entries, 0."""
+    return 0.0 if 0 in got.shape else float(_relative(got, want))
 
 
 def inner(a: Array, b: Array) -> float:
     return float(namespace(a, b).sum(a * b))
-
-
-def relative(got: Array, want: Array) -> float:
-    """‖got − want‖ / ‖want‖; where want is zero, ‖got‖."""
-    unit = largest(want) or 1.0
-    return norm(got / unit - want / unit) / (norm(want / unit) or 1.0)
 
 
 def total_norm(arrays: Sequence[Array]) -> float:
@@ -39,3 +34,24 @@ def equal(a: Array, b: Array) -> bool:
 
 def snapshot(x: Array) -> Array:
     return namespace(x).asarray(x, copy=True)
+
+
+# Arrays in, arrays out: what a compiler can take as a whole.
+
+
+def _norm(x: Array) -> Array:
+    unit = _unit(x)
+    return unit * namespace(x).sqrt(namespace(x).sum((x / unit) ** 2))
+
+
+def _relative(got: Array, want: Array) -> Array:
+    unit, xp = _unit(want), namespace(got, want)
+    size = _norm(want / unit)
+    return _norm(got / unit - want / unit) / xp.where(size > 0, size, xp.ones_like(size))
+
+
+def _unit(x: Array) -> Array:
+    """The largest absolute entry, or 1 where all are zero."""
+    xp = namespace(x)
+    top = xp.max(xp.abs(x))
+    return xp.where(top > 0, top, xp.ones_like(top))

@@ -1,0 +1,46 @@
+"""Random small formats for property tests."""
+
+import math
+
+from hypothesis import strategies as st
+
+import tensornet as tn
+
+ENTRIES = 150  # of the matrix, at most: what breaks on a large one breaks on a small one
+MODES = (1, 1, 2, 2, 3, 4, 5, 7)  # unit modes anywhere, primes, powers
+
+
+def full_bonds(modes: list[int]) -> list[int]:
+    """Eq. 3, written anew: tests do not share code with what they test."""
+    return [min(math.prod(modes[:k]), math.prod(modes[k:])) for k in range(1, len(modes))]
+
+
+@st.composite
+def mpos(draw, *, full: bool | None = None) -> tn.MPO:
+    """MPOs of one to four factors; `full` bonds, truncated ones, or both kinds."""
+    modes = st.sampled_from(MODES)
+    pairs = draw(
+        st.lists(st.tuples(modes, modes), min_size=1, max_size=4).filter(
+            lambda ps: math.prod(a * b for a, b in ps) <= ENTRIES
+        )
+    )
+    rows, cols = zip(*pairs, strict=True)
+    if full or (full is None and draw(st.booleans())):
+        return tn.MPO(rows, cols)
+    sizes = [a * b for a, b in pairs]
+    bonds = [draw(st.integers(1, b)) for b in full_bonds(sizes)]
+    for k in range(1, len(bonds)):  # each factor can bridge its two bonds, first from the left, then from the right
+        bonds[k] = min(bonds[k], bonds[k - 1] * sizes[k])
+    for k in range(len(bonds) - 1, 0, -1):
+        bonds[k - 1] = min(bonds[k - 1], bonds[k] * sizes[k])
+    return tn.MPO(rows, cols, tuple(bonds))
+
+
+@st.composite
+def low_ranks(draw) -> tn.LowRank:
+    out, in_ = draw(st.integers(1, 12)), draw(st.integers(1, 12))
+    return tn.LowRank(out, in_, draw(st.none() | st.integers(1, min(out, in_))))
+
+
+def formats():
+    return st.one_of(mpos(), low_ranks())

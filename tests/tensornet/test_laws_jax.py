@@ -1,0 +1,49 @@
+"""The laws in JAX: once as it comes, and with every call of a format under jit."""
+
+import pytest
+from libraries import BY_NAME
+
+import tensornet as tn
+from tensornet import Format
+from tensornet._arrays import checked_weight
+from tensornet.testing import _alignment, _measure, check_format
+
+CASES = [  # every case compiles anew, for many seconds: each format once, each dtype twice
+    (tn.MPO((2, 1, 3), (3, 1, 2)), "float32"),
+    (tn.MPO((2, 3, 2), (3, 2, 2), bonds=(3, 3)), "float64"),
+    (tn.LowRank(4, 9), "float32"),
+    (tn.LowRank(5, 3), "float64"),
+]
+
+
+@pytest.fixture
+def jitted(monkeypatch):
+    """Every call of a format, and align, is compiled; only what looks at values stays outside."""
+    import jax
+
+    plain, align = Format.decompose, jax.jit(tn.align, static_argnums=0, static_argnames="gauge")
+    compiled = jax.jit(lambda fmt, w, gauge: plain(fmt, w, gauge=gauge, check_finite=False), static_argnums=(0, 2))
+
+    def decompose(fmt, w, /, *, gauge="balanced", check_finite=True):
+        if check_finite and tuple(w.shape[-2:]) == fmt.shape:
+            checked_weight("test", w, check_finite=True)
+        return compiled(fmt, w, gauge)
+
+    monkeypatch.setattr(Format, "decompose", decompose)
+    for name in ("contract", "pullback", "apply"):
+        call = jax.jit(getattr(Format, name), static_argnums=0)
+        monkeypatch.setattr(Format, name, lambda fmt, factors, *x, call=call: call(fmt, tuple(factors), *x))
+    for name in ("_norm", "_relative"):
+        monkeypatch.setattr(_measure, name, jax.jit(getattr(_measure, name)))
+    monkeypatch.setattr(_alignment, "align", lambda fmt, s, t, gauge: align(fmt, tuple(s), tuple(t), gauge=gauge))
+
+
+@pytest.mark.parametrize(("fmt", "dtype"), CASES, ids=str)
+def test_laws_hold_under_jit(fmt, dtype, jitted):
+    xp = BY_NAME["jax"].xp
+    check_format(fmt, xp=xp, dtype=getattr(xp, dtype))
+
+
+def test_laws_hold_eagerly():
+    xp = BY_NAME["jax"].xp
+    check_format(tn.MPO((2, 1), (1, 3)), xp=xp, dtype=xp.float64)
