@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import tensornet as tn
 from jax import Array
-from tensornet.alignment import distance_to, target
+from tensornet.alignment import distance_and_gradient, target
 
 from ._state import AlignmentState, Factors, factors_of
 from ._tree import named_leaves, out_in
@@ -26,23 +26,21 @@ def start(options: tn.Alignment, plan: tn.Plan, gauge: str) -> tuple[tn.Plan, di
     return plan, factors
 
 
-def loss_and_gradients(
+def loss_and_gradient(
     options: tn.Alignment, plan: tn.Plan, factors: Mapping[str, Factors], state: AlignmentState
-) -> tuple[AlignmentState, dict[str, Factors]]:
-    """λ dL_Aux/dT_k of every paired weight, and the state after this step."""
+) -> tuple[AlignmentState, dict[str, tuple[Array | None, ...]]]:
+    """The state after this step, and λ dL_Aux/dT_k of every paired weight; None for a central factor that stays free."""
     ours = {name: factors[name] for name in state.teacher}
 
     def refreshed() -> dict[str, Factors]:
         return {n: target(plan[n], ours[n], state.teacher[n], options.gauge) for n in ours}
 
-    def total(ours: dict[str, Factors]) -> Array:
-        return sum((distance_to(plan[n], ours[n], targets[n], options.gauge) for n in ours), jnp.zeros(()))
-
     with jax.default_matmul_precision("float32"):
         targets = jax.lax.cond(state.steps % options.every == 0, refreshed, lambda: state.targets)
-        loss, gradients = jax.value_and_grad(total)(ours)
-    scaled = jax.tree.map(lambda g: options.weight * g, gradients)
-    return AlignmentState(state.steps + 1, loss, state.teacher, targets), scaled
+        found = {n: distance_and_gradient(plan[n], ours[n], targets[n], options.gauge) for n in ours}
+    loss = sum((loss for loss, _ in found.values()), jnp.zeros(()))
+    pull = {n: tuple(None if g is None else options.weight * g for g in gradient) for n, (_, gradient) in found.items()}
+    return AlignmentState(state.steps + 1, loss, state.teacher, targets), pull
 
 
 def _transposed_alike(plan: tn.Plan, teacher: Mapping[str, Any]) -> set[str]:

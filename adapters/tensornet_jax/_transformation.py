@@ -62,8 +62,9 @@ def overparameterize(
         pulled = _pulled(plan, state.factors, gradients)
         aligned = state.alignment
         if alignment:
-            aligned, pull = _alignment.loss_and_gradients(alignment, plan, state.factors, aligned)
-            pulled = {n: jax.tree.map(jnp.add, g, pull[n]) if n in pull else g for n, g in pulled.items()}
+            aligned, pull = _alignment.loss_and_gradient(alignment, plan, state.factors, aligned)
+            for name, parts in pull.items():
+                pulled[name] = tuple(g if p is None else g + p for g, p in zip(pulled[name], parts, strict=True))
         before = _with_factors(params, state.factors)
         steps, inner_state = inner.update(_with_factors(gradients, pulled), state.inner, before, **extra)
         after = branches(params, optax.apply_updates(before, steps))

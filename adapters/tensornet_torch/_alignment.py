@@ -5,10 +5,10 @@ from typing import Any
 
 import tensornet as tn
 import torch
-from tensornet.alignment import distance_to, target
+from tensornet.alignment import distance_and_gradient, target
 from torch import Tensor, nn
 
-from ._weight import Weight, factors_of
+from ._weight import Weight, factors_of, full_precision
 
 
 class Aligner:
@@ -34,13 +34,13 @@ class Aligner:
         self.steps += 1
         total = torch.zeros(())
         for name, w in self.weights.items():
-            with torch.enable_grad(), torch.autocast(w.parameter.device.type, enabled=False):
-                loss = distance_to(w.format, w.factors, self.targets[name], self.options.gauge)
-                pulled = torch.autograd.grad(loss, w.factors, allow_unused=True)
-            for factor, grad in zip(w.factors, pulled, strict=True):
-                if grad is not None:  # the central factor has none under Eq. 5
-                    factor.grad = grad * self.options.weight + (0 if factor.grad is None else factor.grad)
-            total = total + loss.detach().to(total.device)
+            with full_precision(w.parameter):
+                loss, gradient = distance_and_gradient(w.format, w.factors, self.targets[name], self.options.gauge)
+            for factor, part in zip(w.factors, gradient, strict=True):
+                if part is not None:  # the central factor has none under Eq. 5
+                    pull = part * self.options.weight
+                    factor.grad = pull if factor.grad is None else factor.grad + pull
+            total = total + loss.to(total.device)
         return total
 
     def state(self) -> dict[str, Any]:

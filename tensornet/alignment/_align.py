@@ -4,12 +4,13 @@ Factors are defined only up to a gauge, and two decompositions of nearly the sam
 rotations. Compared as they are (Eq. 5 as printed), a teacher's factors are a target with random signs.
 """
 
+import math
 from collections.abc import Sequence
 
 from .._arrays import Array, constant, namespace
 from .._errors import TensorNetError
 from .._format import Format
-from ._invariant import reduced_distance
+from ._invariant import reduced_distance, reduced_distance_and_gradient
 from ._procrustes import rotated
 
 GAUGES = ("procrustes", "none", "invariant")
@@ -46,9 +47,22 @@ def factor_distance(fmt: Format, student: Sequence[Array], teacher: Sequence[Arr
     total = 0.0
     for k in fmt.auxiliary:
         squared = (student[k] - teacher[k]) ** 2
-        axes = tuple(range(-len(fmt.shapes[k]), 0))
-        total = total + xp.sum(xp.mean(squared, axis=axes))
+        total = total + xp.sum(squared) / math.prod(fmt.shapes[k])
     return total / len(fmt.auxiliary)
+
+
+def factor_distance_and_gradient(
+    fmt: Format, student: Sequence[Array], teacher: Sequence[Array]
+) -> tuple[Array, tuple[Array | None, ...]]:
+    """`factor_distance` and  dL/dS_k = 2 (S_k − T_k) / (n |S_k|)."""
+    xp, n = namespace(*student, *teacher), len(fmt.auxiliary)
+    total, gradient = 0.0, [None] * len(fmt.shapes)
+    for k in fmt.auxiliary:
+        gap = student[k] - teacher[k]
+        scale = n * math.prod(fmt.shapes[k])
+        total = total + xp.sum(gap * gap) / scale
+        gradient[k] = gap * (2 / scale)
+    return total, tuple(gradient)
 
 
 def check_gauge(who: str, gauge: str) -> None:
@@ -70,3 +84,13 @@ def target(fmt: Format, student: Sequence[Array], teacher: Sequence[Array], gaug
 def distance_to(fmt: Format, student: Sequence[Array], target: Sequence[Array], gauge: str, /) -> Array:
     """The loss of `align` for a target that stands: no decomposition and no rotation is computed."""
     return (reduced_distance if gauge == "invariant" else factor_distance)(fmt, student, target)
+
+
+def distance_and_gradient(
+    fmt: Format, student: Sequence[Array], target: Sequence[Array], gauge: str, /
+) -> tuple[Array, tuple[Array | None, ...]]:
+    """`distance_to` and its gradient on the student's factors, in closed form: no autograd, so any array library.
+
+    returns: the loss, and for each factor its gradient, or None for one that the loss does not see
+    """
+    return (reduced_distance_and_gradient if gauge == "invariant" else factor_distance_and_gradient)(fmt, student, target)

@@ -9,6 +9,8 @@ spectrum, while the rotation between the two sides, which the central factor car
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from .._arrays import Array, namespace
 from .._errors import TensorNetError
@@ -20,46 +22,79 @@ def reduced_distance(fmt: Format, student: Sequence[Array], teacher: Sequence[Ar
 
     Both matrices are divided by ‖W_T‖ first, so that no norm over- or underflows; a zero teacher counts as norm 1.
     """
-    xp = namespace(*student, *teacher)
-    w_s, w_t = fmt.contract(student), fmt.contract(teacher)
-    unit = _nonzero(xp, _largest(xp, w_t))
-    w_t = w_t / unit
-    norm = _nonzero(xp, xp.sqrt(xp.sum(w_t**2, axis=(-2, -1), keepdims=True)))
-    w_s, w_t = w_s / unit / norm, w_t / norm
-    seen = [modes for k in fmt.auxiliary if (modes := _modes_of(fmt, k))]
-    if not seen:
+    views, w_s, w_t, _ = _prepared(fmt, student, teacher)
+    return sum(_term(v, w_s, w_t)[0] for v in views) / len(views)
+
+
+def reduced_distance_and_gradient(
+    fmt: Format, student: Sequence[Array], teacher: Sequence[Array]
+) -> tuple[Array, tuple[Array | None, ...]]:
+    """`reduced_distance` and its gradient: dL/dW = Σ_k 4 (ρ_k(S) − ρ_k(T)) W_S / (n ‖ρ_k(T)‖²), pulled back."""
+    views, w_s, w_t, unit = _prepared(fmt, student, teacher)
+    terms = [_term(v, w_s, w_t) for v in views]
+    dw = sum(v.matrix(namespace(w_s).matmul(slope, v.flat(w_s))) for v, (_, slope) in zip(views, terms, strict=True))
+    return sum(loss for loss, _ in terms) / len(views), fmt.pullback(student, dw / (len(views) * unit))
+
+
+@dataclass(frozen=True)
+class _View:
+    """The matrix as (own, rest): the modes that one factor carries against all others."""
+
+    sizes: tuple[int, ...]
+    own: tuple[int, ...]
+    shape: tuple[int, int]
+
+    def flat(self, w: Array) -> Array:
+        """(*lead, rows, cols) → (*lead, own, rest)."""
+        xp, lead = namespace(w), tuple(w.shape[:-2])
+        split = xp.reshape(w, lead + self.sizes)
+        own = math.prod([self.sizes[p] for p in self.own])
+        return xp.reshape(xp.permute_dims(split, self._axes(len(lead), self._order)), (*lead, own, -1))
+
+    def matrix(self, flat: Array) -> Array:
+        """The inverse of `flat`."""
+        xp, lead = namespace(flat), tuple(flat.shape[:-2])
+        split = xp.reshape(flat, lead + tuple(self.sizes[p] for p in self._order))
+        back = tuple(self._order.index(p) for p in range(len(self.sizes)))
+        return xp.reshape(xp.permute_dims(split, self._axes(len(lead), back)), lead + self.shape)
+
+    @property
+    def _order(self) -> tuple[int, ...]:
+        return self.own + tuple(p for p in range(len(self.sizes)) if p not in self.own)
+
+    @staticmethod
+    def _axes(lead: int, order: tuple[int, ...]) -> tuple[int, ...]:
+        return (*range(lead), *(lead + p for p in order))
+
+
+def _prepared(
+    fmt: Format, student: Sequence[Array], teacher: Sequence[Array]
+) -> tuple[list[_View], Array, Array, Array]:
+    """The views to compare in, both matrices over ‖W_T‖, and ‖W_T‖ (*lead, 1, 1)."""
+    xp, network = namespace(*student, *teacher), fmt.network
+    sizes = tuple(network.size[i] for i in network.output)
+    carried = [tuple(p for p, i in enumerate(network.output) if i in network.factors[k] and sizes[p] > 1) for k in fmt.auxiliary]
+    views = [_View(sizes, own, fmt.shape) for own in carried if own]
+    if not views:
         raise TensorNetError(
             f"align: no auxiliary factor of {fmt} carries a row or column above 1, so that the invariant gauge sees "
             f"nothing of it; use another format, or gauge='procrustes'"
         )
-    total = 0.0
-    for modes in seen:
-        gram_s, gram_t = _gram(fmt, w_s, modes), _gram(fmt, w_t, modes)
-        axes = (-2, -1)
-        total = total + xp.sum(xp.sum((gram_s - gram_t) ** 2, axis=axes) / _nonzero(xp, xp.sum(gram_t**2, axis=axes)))
-    return total / len(seen)
+    w_s, w_t = fmt.contract(student), fmt.contract(teacher)
+    largest = _nonzero(xp, xp.max(xp.abs(w_t), axis=(-2, -1), keepdims=True))
+    unit = largest * _nonzero(xp, xp.sqrt(xp.sum((w_t / largest) ** 2, axis=(-2, -1), keepdims=True)))
+    return views, w_s / unit, w_t / unit, unit
 
 
-def _modes_of(fmt: Format, k: int) -> tuple[int, ...]:
-    """Positions, among the output indices, of those above size 1 that factor k carries."""
-    network = fmt.network
-    return tuple(p for p, i in enumerate(network.output) if i in network.factors[k] and network.size[i] > 1)
+def _term(view: _View, w_s: Array, w_t: Array) -> tuple[Array, Array]:
+    """‖ρ(S) − ρ(T)‖²/‖ρ(T)‖² summed over lead axes, and 4 (ρ(S) − ρ(T))/‖ρ(T)‖² (*lead, own, own)."""
+    xp, axes = namespace(w_s), (-2, -1)
+    flat_s, flat_t = view.flat(w_s), view.flat(w_t)
+    gram_t = xp.matmul(flat_t, xp.matrix_transpose(flat_t))
+    gap = xp.matmul(flat_s, xp.matrix_transpose(flat_s)) - gram_t
+    norm = _nonzero(xp, xp.sum(gram_t**2, axis=axes, keepdims=True))
+    return xp.sum(gap * gap / norm), 4 * gap / norm
 
 
-def _gram(fmt: Format, w: Array, modes: tuple[int, ...]) -> Array:
-    xp, network = namespace(w), fmt.network
-    sizes = tuple(network.size[i] for i in network.output)
-    lead = tuple(w.shape[:-2])
-    rest = tuple(p for p in range(len(sizes)) if p not in modes)
-    axes = (*range(len(lead)), *(len(lead) + p for p in modes + rest))
-    own = math.prod([sizes[p] for p in modes])
-    flat = xp.reshape(xp.permute_dims(xp.reshape(w, lead + sizes), axes), (*lead, own, -1))
-    return xp.matmul(flat, xp.matrix_transpose(flat))
-
-
-def _largest(xp, w: Array) -> Array:
-    return xp.max(xp.abs(w), axis=(-2, -1), keepdims=True)
-
-
-def _nonzero(xp, x: Array) -> Array:
+def _nonzero(xp: Any, x: Array) -> Array:
     return xp.where(x > 0, x, xp.ones_like(x))
