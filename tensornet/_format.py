@@ -44,7 +44,8 @@ class Format(ABC):
         """What to tell somebody who brings a weight of shape `got`."""
         return TensorNetError(
             f"{type(self).__name__}: got a weight of shape {got}, needed (…, {self.shape[0]}, {self.shape[1]}), because the "
-            f"format was made for that (out, in) matrix; make one with {type(self).__name__}.for_shape({got[-2:]})"
+            f"format was made for that (out, in) matrix; bring such a "
+            f"matrix, or make a format of yours with {type(self).__name__}.for_shape"
         )
 
     # ---- derived from the graph -------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ class Network:
             if len(set(f)) != len(f):
                 raise TensorNetError(f"Network: {f} repeats an index; traces are not supported, name the two apart")
         if any(s < 1 for s in size.values()):
-            raise TensorNetError(f"Network: sizes must be at least 1, got {size}")
+            raise TensorNetError(f"Network: sizes must be at least 1, got {size}; leave an empty index out")
 
     @property
     def output(self) -> tuple[str, ...]:

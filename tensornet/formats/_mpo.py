@@ -83,6 +83,8 @@ class MPO(Format):
         )
 
     def shape_error(self, got: tuple[int, ...]) -> TensorNetError:
+        if len(got) < 2:  # a bias, say
+            return super().shape_error(got)
         wrong = [
             f"{field} {sizes} multiply to {math.prod(sizes)}, but the matrix has {n} {field}; choose factors of {n}, e.g. "
             f"{divisor_pair(n)}"

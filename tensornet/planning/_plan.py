@@ -73,15 +73,17 @@ class Plan(Mapping[str, Format]):
     def from_json(text: str) -> "Plan":
         try:
             data = json.loads(text)
-            version, formats = data["version"], data["formats"]
+            version = data["version"]
+            keys = ("formats", "skipped", "transposed", "teachers") if version == VERSION else ()
+            parts = [data[k] for k in keys]
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise TensorNetError(f"Plan: this text is not what Plan.to_json writes ({error!r}); pass that") from error
         if version != VERSION:
             raise TensorNetError(
                 f"Plan: version {version} was written by another release, this one reads {VERSION}; install that release"
             )
-        made = {n: from_dict(f) for n, f in formats.items()}
-        return Plan(made, data["skipped"], frozenset(data["transposed"]), data["teachers"])
+        formats, skipped, transposed, teachers = parts
+        return Plan({n: from_dict(f) for n, f in formats.items()}, skipped, frozenset(transposed), teachers)
 
     def __str__(self) -> str:
         head = ("weight", "shape", "format", "params ×", "GFLOP/step", "extra MB", "teacher")

@@ -51,7 +51,7 @@ def default_choice(format: str | type[Format], options: Mapping[str, Any]) -> Ca
 def _patterns(rules: Any, default: Callable[[Shape], Format]) -> list[tuple[str, Choice]]:
     if isinstance(rules, str):
         return [(rules, default)]
-    if isinstance(rules, Mapping):
+    if isinstance(rules, Mapping) and rules:
         return list(rules.items())
     if isinstance(rules, Sequence) and rules and all(isinstance(r, str) for r in rules):
         return [(r, default) for r in rules]

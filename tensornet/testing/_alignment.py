@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 
 from .._arrays import Array
-from ..alignment import align
+from ..alignment import align, distance_and_gradient, distance_to, target
 from ._case import Case
 from ._gauge_invariance import assert_gauge_invariant, regauged
 from ._law import require
-from ._measure import norm
+from ._measure import inner, norm
 
 
 def zero_at_equality(case: Case) -> str | None:
@@ -42,6 +42,30 @@ def blind_to_the_gauge(case: Case) -> str | None:
     moved = [float(align(fmt, student, t, gauge="none")) for _, t in regauged(fmt, teacher, seed=case.seed)]
     farthest = max(abs(there - here) for there in moved)
     require(farthest > 1e-3 * here, f"Eq. 5 as printed is {here!r} in every gauge", "a loss of raw factors that moves")
+    return None
+
+
+def gradient_is_the_slope(case: Case) -> str | None:
+    """distance_and_gradient gives the loss of distance_to and its slope along any change of any factor."""
+    fmt = case.fmt
+    if not fmt.auxiliary:
+        return "the format has no auxiliary factor"
+    student, teacher = (fmt.decompose(case.weight(salt=who)) for who in ("student", "teacher"))
+    for gauge in _gauges(case):
+        aim = target(fmt, student, teacher, gauge)
+        loss, gradient = distance_and_gradient(fmt, student, aim, gauge)
+        for k, part in enumerate(gradient):
+            step = case.normal(*fmt.shapes[k], salt="step")
+            step = step * (0.3 * norm(student[k]) / norm(step))
+            at = {
+                s: float(distance_to(fmt, [*student[:k], student[k] + s * step, *student[k + 1 :]], aim, gauge))
+                for s in (-2, -1, 0, 1, 2)
+            }
+            # five points are exact here: the loss is of degree 4 in one factor, or less
+            want = (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / 12
+            found, room = 0.0 if part is None else inner(part, step), 100 * case.tolerance * max(at.values())
+            require(abs(found - want) <= room, f"{gauge}: the slope by factor {k} is {found!r}", f"{want!r} ± {room:.0e}")
+        require(abs(float(loss) - at[0]) <= room, f"{gauge}: the loss is {float(loss)!r}", f"{at[0]!r} of distance_to")
     return None
 
 

@@ -116,6 +116,7 @@ LAWS: tuple[Law, ...] = (
         "signs and rotations of factors are arbitrary",
         "let bonds be what joins two factors, and leave auxiliary to Format",
     ),
+    Law("alignment gradient is the slope", _alignment.gradient_is_the_slope, "optimisers are fed with it", _DERIVED),
 )
 
 

@@ -1,0 +1,256 @@
+"""Every TensorNetError of the core: one case for each place that makes one, and a test that none is left out."""
+
+import ast
+import sys
+from pathlib import Path
+
+import array_api_strict as strict
+import jax
+import numpy as np
+import pytest
+import torch
+
+import tensornet as tn
+from tensornet import formats, testing
+
+SOURCE = Path(tn.__file__).parent
+W = np.ones((4, 6))
+FMT = tn.MPO((2, 2), (2, 3))
+LOW = tn.LowRank(4, 6)
+FACTORS = FMT.decompose(W)
+SHAPES = {"layers.0.weight": (4, 6), "layers.1.weight": (4, 6), "head.weight": (7, 4), "head.bias": (7,)}
+PLAN = tn.plan(SHAPES, "layers.*")
+I4 = ("i", 4)
+
+
+def network(*factors, rows=("i",), cols=("j",), sizes=(I4, ("j", 6), ("a", 2))):
+    return tn.Network(factors, rows, cols, sizes)
+
+
+def aligned(pairs, teacher=None):
+    return PLAN.aligned(teacher or {f"layers.{k}.weight": (4, 6) for k in range(4)}, pairs)
+
+
+CASES = {
+    # networks
+    "no size": (lambda: network(("i", "x"), ("x", "j")), "index 'x' has no size; name every index in sizes"),
+    "held once": (lambda: network(("i", "a"), ("j",)), "'a' of size 2 is held once; .* nothing else would sum it"),
+    "repeated": (lambda: network(("i", "i", "j")), r"\('i', 'i', 'j'\) repeats an index; traces"),
+    "size 0": (lambda: network(("i", "j"), sizes=(("i", 0), ("j", 6))), "sizes must be at least 1, got .*'i': 0"),
+    # formats
+    "rows ≠ cols": (lambda: tn.MPO((2, 2), (6,)), "must have the same length, at least 1, .* fill up with ones"),
+    "no cores": (lambda: tn.MPO((), ()), "must have the same length, at least 1"),
+    "size 0 in rows": (lambda: tn.MPO((0, 2), (2, 3)), r"rows=\(0, 2\), needed a sequence of positive integers"),
+    "a string": (lambda: tn.MPO("22", (2, 3)), "rows='22', needed a sequence of positive integers"),
+    "one core": (lambda: tn.MPO.for_shape((4, 6), cores=1), "cores=1, needed at least 2, the two outer factors"),
+    "a prime": (
+        lambda: tn.MPO.for_shape((769, 768)),
+        r"769 rows, which does not split .* 768 = 32 × 24 or 770 = 35 × 22; .* rows=\(769, 1\)",
+    ),
+    "bonds too large": (
+        lambda: tn.MPO((2, 2), (2, 3), (5,)),
+        r"bonds \(5,\), needed 1 of at most \(4,\), the full bonds",
+    ),
+    "bonds too many": (lambda: tn.MPO((2, 2), (2, 3), (4, 4)), r"bonds \(4, 4\), needed 1 of at most"),
+    "bonds that do not bridge": (
+        lambda: tn.MPO((4, 1, 4), (1, 1, 1), (4, 2)),
+        "bonds 4 and 2 at factor 1 differ by more than its 1 entries can bridge, .* lower the larger one to at most 2",
+    ),
+    "rank": (lambda: tn.LowRank(4, 6, 5), "rank 5 of a 4 × 6 matrix, needed 1…4, because"),
+    "name taken": (
+        lambda: formats.register(type("Mine", (tn.LowRank,), {"name": "mpo"})),
+        "the name 'mpo' belongs to MPO already; .* give Mine another name",
+    ),
+    "no such format": (lambda: formats.get("tucker"), "there is no format 'tucker'; there are .*low_rank, mpo"),
+    "no format named": (lambda: formats.from_dict({}), "there is no format ''; there are"),
+    "other fields": (
+        lambda: formats.from_dict({"format": "mpo", "row": [2]}),
+        r"does not describe a MPO \(.*'row'\); needed what MPO.to_dict writes",
+    ),
+    # weights
+    "MPO of another shape": (
+        lambda: tn.MPO((8, 96), (2, 3)).decompose(np.ones((770, 6))),
+        r"rows \(8, 96\) multiply to 768, but the matrix has 770 rows; choose factors of 770, e.g. \(35, 22\)",
+    ),
+    "MPO of a vector": (lambda: FMT.decompose(np.ones(4)), r"a weight of shape \(4,\), needed \(…, 4, 6\)"),
+    "LowRank of another shape": (lambda: LOW.decompose(W.T), r"shape \(6, 4\), needed \(…, 4, 6\), because"),
+    "integers": (lambda: FMT.decompose(np.ones((4, 6), dtype=int)), "dtype int64, needed a real floating dtype"),
+    "complex": (lambda: FMT.decompose(W * 1j), "dtype complex128, needed a real floating dtype, .* convert it first"),
+    "NaN": (lambda: FMT.decompose(W * np.nan), r"shape \(4, 6\) has 24 NaN or Inf entries; .* repair the weight"),
+    "one Inf": (lambda: FMT.decompose(np.diag([np.inf] + [1.0] * 5)[:4]), "has 1 NaN or Inf entries"),
+    "traced": (
+        lambda: jax.jit(FMT.decompose)(jax.numpy.asarray(W)),
+        "a traced weight, .* call it outside jit, or pass check_finite=False",
+    ),
+    "two libraries": (
+        lambda: FMT.contract([FACTORS[0], torch.ones(FMT.shapes[1])]),
+        "got numpy.ndarray, torch.Tensor; all arrays of one call must come from one array library",
+    ),
+    # gauges and factors
+    "unknown gauge": (
+        lambda: FMT.decompose(W, gauge="centre"),
+        "unknown gauge 'centre'; the gauges are identity, left",
+    ),
+    "no such centre": (lambda: FMT.decompose(W, gauge=tn.Mixed(2)), r"Mixed\(centre=2\) names no factor; .* 0…1"),
+    "identity at truncated bonds": (
+        lambda: tn.MPO((2, 2), (2, 3), (3,)).decompose(W, gauge="identity"),
+        r"the identity gauge needs full bonds \(4,\), this format has \(3,\), .* or gauge='balanced'",
+    ),
+    "factors of another format": (
+        lambda: FMT.contract(LOW.decompose(W)),
+        r"got factors of shapes \[\(4, 4\), \(4, 6\)\], needed \[\(1, 2, 2, 4\), \(4, 2, 3, 1\)\]",
+    ),
+    "too few factors": (
+        lambda: FMT.pullback(FACTORS[:1], W),
+        "got factors of shapes .* pass the format they were made",
+    ),
+    "x of another width": (lambda: FMT.apply(FACTORS, W.T), r"x has 4 features, the matrix has 6 columns; .* \(…, 6\)"),
+    # alignment
+    "align gauge": (
+        lambda: tn.align(FMT, FACTORS, FACTORS, gauge="raw"),
+        "align: unknown alignment gauge 'raw'; there",
+    ),
+    "Alignment gauge": (lambda: tn.Alignment(None, gauge="raw"), "Alignment: unknown alignment gauge 'raw'; there are"),
+    "nothing auxiliary": (
+        lambda: tn.align(tn.MPO((4,), (6,)), [W[None, ..., None]], [W[None, ..., None]]),
+        "has no auxiliary factor, .* use two cores or more",
+    ),
+    "nothing seen": (
+        lambda: tn.align(tn.MPO((1, 4), (1, 6)), *[[np.ones((1, 1, 1, 1)), W[None, ..., None]]] * 2, gauge="invariant"),
+        "no auxiliary factor .* carries a row or column above 1",
+    ),
+    "weight": (
+        lambda: tn.Alignment(None, weight=-1.0),
+        "weight=-1.0, needed a number ≥ 0, because a negative one repels",
+    ),
+    "NaN weight": (lambda: tn.Alignment(None, weight=float("nan")), "weight=nan, needed a number ≥ 0"),
+    "every": (lambda: tn.Alignment(None, every=0), "every=0, needed an integer ≥ 1, a number of steps"),
+    # plans
+    "rule matches nothing": (
+        lambda: tn.plan(SHAPES, r"layer\.\d"),
+        r"'layer\\\\.\\\\d' matches no weight; .* layers.0.weight",
+    ),
+    "function chooses nothing": (lambda: tn.plan(SHAPES, lambda n, s: None), "the function matches no weight"),
+    "nothing splits": (lambda: tn.plan({"a": (7, 5)}), "'all-linear' matches no weight"),
+    "no weights": (lambda: tn.plan({}, ["a"]), "'a' matches no weight; .* the weights are none"),
+    "two rules": (
+        lambda: tn.plan(SHAPES, {"layers.*": FMT, r".*0\.weight": FMT}),
+        r"layers.0.weight is claimed by 'layers.\*' and by .* one weight takes one format",
+    ),
+    "unknown rules": (lambda: tn.plan(SHAPES, 7), "rules=7 is of no known kind; needed 'all-linear', a regular"),
+    "empty rules": (lambda: tn.plan(SHAPES, {}), r"rules=\{\} is of no known kind"),
+    "no expression": (lambda: tn.plan(SHAPES, "*.weight"), r"'\*.weight' is no regular expression \(nothing to repeat"),
+    "a bias": (
+        lambda: tn.plan(SHAPES, ["bias"]),
+        r"head.bias has shape \(7,\), needed a matrix \(out, in\), .* leave it out",
+    ),
+    "a prime by name": (lambda: tn.plan(SHAPES, "head.weight"), r"head.weight \(7, 4\): MPO.for_shape: .* 7 rows"),
+    "no Format": (
+        lambda: tn.plan(SHAPES, lambda n, s: "mpo"),
+        "the rule for layers.0.weight gave 'mpo', needed a Format",
+    ),
+    "format of another shape": (
+        lambda: tn.plan(SHAPES, {"head.weight": FMT}),
+        r"head.weight: MPO: rows \(2, 2\) multiply to 4",
+    ),
+    "format for a vector": (
+        lambda: tn.plan(SHAPES, {"head.bias": FMT}),
+        r"head.bias: MPO: got a weight of shape \(7,\)",
+    ),
+    "no JSON": (lambda: tn.Plan.from_json("{"), r"not what Plan.to_json writes \(JSONDecodeError.*pass that"),
+    "other JSON": (
+        lambda: tn.Plan.from_json('{"version": 1, "formats": {}}'),
+        r"not what Plan.to_json writes \(KeyError",
+    ),
+    "a list": (lambda: tn.Plan.from_json("[1]"), "not what Plan.to_json writes"),
+    "version": (
+        lambda: tn.Plan.from_json(PLAN.to_json().replace('"version": 1', '"version": 9')),
+        "version 9 was written by another release, this one reads 1; install",
+    ),
+    # pairs
+    "pair of unequal shapes": (
+        lambda: aligned({"layers.0.weight": "t"}, {"t": (8, 6)}),
+        r"layers.0.weight \(4, 6\) is paired with the teacher's t \(8, 6\), .* because Eq. 5 compares factor by factor",
+    ),
+    "no such student weight": (
+        lambda: aligned({"layers.7.weight": "t"}),
+        "'layers.7.weight' is no planned weight of the",
+    ),
+    "no such teacher weight": (
+        lambda: aligned({"layers.0.weight": "t"}),
+        "'t' is no weight of the teacher; .* layers.3",
+    ),
+    "unknown pairs": (lambda: aligned("every second"), "pairs='every second' is of no known kind; needed 'uniform'"),
+    "nothing paired": (lambda: aligned(lambda n: None), "nothing is paired, .* pair one weight or drop alignment="),
+    "teacher lacks it": (
+        lambda: aligned("uniform", {"blocks.0.w": (4, 6)}),
+        "no weight like layers.0.weight; 'uniform'",
+    ),
+    "no multiple": (
+        lambda: aligned("uniform", {f"layers.{k}.weight": (4, 6) for k in range(3)}),
+        r"2 student layers layers.\{\}.weight and 3 of the teacher's; 'uniform' needs a multiple",
+    ),
+    # testing
+    "kind of gauge": (
+        lambda: testing.assert_gauge_invariant(lambda f: 0.0, FMT, FACTORS, kinds=["unitary"]),
+        "unknown kind of gauge 'unitary'; there are orthogonal, invertible, decompose",
+    ),
+    "no library": (lambda: without_libraries(), "found neither array_api_strict nor numpy, .* pass yours as xp="),
+}
+
+
+def without_libraries():
+    def missing(name):
+        raise ModuleNotFoundError(name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tensornet.testing._laws.importlib.import_module", missing)
+        testing.check_format(LOW)
+
+
+@pytest.mark.parametrize(("attempt", "message"), CASES.values(), ids=CASES)
+def test_error(attempt, message):
+    with pytest.raises(tn.TensorNetError, match=message) as caught:
+        attempt()
+    assert ";" in str(caught.value)  # what is wrong; what to do
+
+
+def test_every_message_has_a_case(monkeypatch):
+    """Run all cases and see which lines made an error: none of the source may be left over."""
+    made = set()
+
+    def record(self, *args):
+        caller = sys._getframe(1)
+        made.add((Path(caller.f_code.co_filename), caller.f_lineno))
+        ValueError.__init__(self, *args)
+
+    monkeypatch.setattr(tn.TensorNetError, "__init__", record, raising=False)
+    for attempt, _ in CASES.values():
+        with pytest.raises(tn.TensorNetError):
+            attempt()
+    left_over = [
+        f"{path.relative_to(SOURCE)}:{first}"
+        for path, first, last in places()
+        if not any(where == path and first <= line <= last for where, line in made)
+    ]
+    assert not left_over, f"no case makes the error of {', '.join(left_over)}"
+
+
+def places() -> list[tuple[Path, int, int]]:
+    """(file, first line, last line) of each call of TensorNetError."""
+    return [
+        (path, node.lineno, node.end_lineno or node.lineno)
+        for path in sorted(SOURCE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "TensorNetError"
+    ]
+
+
+def test_the_places_are_found():
+    assert len(places()) > 40
+
+
+def test_errors_are_value_errors_of_one_class():
+    assert issubclass(tn.TensorNetError, ValueError)
+    with pytest.raises(tn.TensorNetError):
+        FMT.decompose(strict.ones((4, 6), dtype=strict.int64))
