@@ -129,9 +129,19 @@ class Format(ABC):
         batch = math.prod([*lead])
         if batch == 0:
             return xp.zeros((*lead, rows), dtype=x.dtype, device=device(x))
-        path = Path.of_product(self.network, batch)
+        path = self._product_path(batch)
         folded = xp.reshape(x, path.full_shapes[-1])
         return xp.reshape(contract(path, (*factors, folded)), (*lead, rows))
+
+    def _product_path(self, batch: int) -> Path:
+        """The path of x @ W.T, kept in a plain dict: torch.compile looks through the cache of Path into its search."""
+        if batch not in self._product_paths:
+            self._product_paths[batch] = Path.of_product(self.network, batch)
+        return self._product_paths[batch]
+
+    @cached_property
+    def _product_paths(self) -> dict[int, Path]:
+        return {}
 
     def regauge(self, factors: Sequence[Array], gauge: Gauge, /) -> tuple[Array, ...]:
         """The same matrix in another gauge."""

@@ -64,8 +64,10 @@ def gradient_is_the_slope(case: Case) -> str | None:
             # five points are exact here: the loss is of degree 4 in one factor, or less
             want = (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / 12
             found, room = 0.0 if part is None else inner(part, step), 100 * case.tolerance * max(at.values())
-            require(abs(found - want) <= room, f"{gauge}: the slope by factor {k} is {found!r}", f"{want!r} ± {room:.0e}")
-        require(abs(float(loss) - at[0]) <= room, f"{gauge}: the loss is {float(loss)!r}", f"{at[0]!r} of distance_to")
+            require(
+                abs(found - want) <= room, f"{gauge}: the slope by factor {k} is {found!r}", f"{want!r} ± {room:.0e}"
+            )
+        require(abs(float(loss) - at[0]) <= room, f"{gauge}: the loss is {float(loss)!r}", f"{at[0]!r}, as distance_to")
     return None
 
 

@@ -1,0 +1,46 @@
+"""The names that others build on (design §8) stay where they are."""
+
+import tensornet as tn
+
+NAMES = "MPO LowRank Format Mixed Network Path TensorNetError Alignment Plan align plan formats testing"
+
+ATTRIBUTES = "shape shapes bonds num_params scale central auxiliary decompose contract apply pullback"
+
+
+def test_names_of_the_core():
+    assert set(NAMES.split()) <= set(dir(tn))
+
+
+def test_names_of_testing():
+    assert {"check_format", "assert_gauge_invariant", "LawError", "LAWS", "laws"} <= set(dir(tn.testing))
+    assert len(set(tn.testing.laws())) == len(tn.testing.LAWS)
+
+
+def test_attributes_of_a_format():
+    fmt = tn.MPO((2, 3), (3, 2))
+    for name in [
+        "shape",
+        "shapes",
+        "bonds",
+        "num_params",
+        "scale",
+        "central",
+        "auxiliary",
+        "decompose",
+        "contract",
+        "apply",
+        "pullback",
+    ]:
+        assert hasattr(fmt, name)
+
+
+def test_law_error_is_an_assertion():
+    assert issubclass(tn.testing.LawError, AssertionError)
+
+
+def test_every_law_has_its_five_parts():
+    for law in tn.testing.LAWS:
+        assert law.name
+        assert law.why
+        assert law.advice
+        assert law.test.__doc__
