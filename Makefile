@@ -29,7 +29,7 @@ check: install
 	$(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
 
 bench: install
-	$(BIN)/python benchmarks/decompose.py
+	$(BIN)/opdf bench
 
 clean:
 	rm -rf $(VENV) runs dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

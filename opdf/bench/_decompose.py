@@ -1,0 +1,96 @@
+"""Time of one decomposition over the time of one thin SVD of the rearranged matrix, in the same library and run."""
+
+import importlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+from tensornet import MPO
+
+from ._published import three_sweeps
+
+SHAPES = ((768, 768), (3072, 768))
+CORES = 5
+BOUNDS = {"balanced": 1.5, "identity": 0.05}
+REPEATS = 5
+
+
+@dataclass(frozen=True)
+class Row:
+    """seconds of the method over seconds of one SVD, and the bound it must keep (None: shown for comparison only)."""
+
+    library: str
+    shape: tuple[int, int]
+    method: str
+    ratio: float
+    bound: float | None
+    error: float
+
+    @property
+    def holds(self) -> bool:
+        return self.bound is None or self.ratio <= self.bound
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "holds": self.holds}
+
+
+def measure() -> list[Row]:
+    """Rows for every array library that is installed."""
+    return [row for library in ("numpy", "torch", "jax.numpy") for row in _rows(library)]
+
+
+def _rows(library: str) -> Iterator[Row]:
+    try:
+        xp = importlib.import_module(library)
+    except ModuleNotFoundError:
+        return  # an extra that is not installed has no rows
+    for shape in SHAPES:
+        mpo = MPO.for_shape(shape, cores=CORES)
+        dense = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+        w, rearranged = xp.asarray(dense), xp.asarray(_rearranged(mpo, dense))
+        methods = {gauge: partial(mpo.decompose, w, gauge=gauge) for gauge in BOUNDS}
+        seconds = _best_of_rounds({"svd": partial(_svd, rearranged), **methods})
+        for gauge, bound in BOUNDS.items():
+            error = _error(mpo, dense, methods[gauge]())
+            yield Row(library, shape, gauge, seconds[gauge] / seconds["svd"], bound, error)
+        if library == "numpy":
+            begin = time.perf_counter()
+            factors = three_sweeps(dense, mpo)
+            ratio = (time.perf_counter() - begin) / seconds["svd"]
+            yield Row(library, shape, "three SVD sweeps", ratio, None, _error(mpo, dense, factors))
+
+
+def _best_of_rounds(functions: dict[str, Callable[[], Any]]) -> dict[str, float]:
+    """Everything takes turns; the quickest turn of each is the one that nothing disturbed."""
+    best = dict.fromkeys(functions, float("inf"))
+    for _ in range(REPEATS + 1):  # the first round warms up
+        for name, function in functions.items():
+            begin = time.perf_counter()
+            _wait(function())
+            best[name] = min(best[name], time.perf_counter() - begin)
+    return best
+
+
+def _wait(result: Any) -> None:
+    for array in result:
+        if hasattr(array, "block_until_ready"):
+            array.block_until_ready()
+
+
+def _svd(matrix: Any) -> Any:
+    return array_namespace(matrix).linalg.svd(matrix, full_matrices=False)
+
+
+def _rearranged(mpo: MPO, w: np.ndarray) -> np.ndarray:
+    """W as (i_1 j_1) × (i_n j_n), the matrix whose SVD the paper's layout needs."""
+    i, j = (mpo.rows[0], mpo.rows[-1]), (mpo.cols[0], mpo.cols[-1])
+    return np.ascontiguousarray(w.reshape(*i, *j).transpose(0, 2, 1, 3).reshape(i[0] * j[0], i[1] * j[1]))
+
+
+def _error(mpo: MPO, dense: np.ndarray, factors: Any) -> float:
+    exact = mpo.contract([np.asarray(f, np.float64) for f in factors])
+    return float(np.linalg.norm(exact - dense) / np.linalg.norm(dense))

@@ -1,0 +1,95 @@
+"""The command line. Each command imports what it needs when it runs, so that --help is quick."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from tensornet import TensorNetError
+
+
+def demo(
+    backend: Literal["torch", "jax"] = "torch",
+    seeds: int = 5,
+    steps: int = 500,
+    out: Path = Path("runs/demo"),
+    workers: int = 2,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> None:
+    """Distil a small student on handwritten digits in six ways, and print who wins.
+
+    Args:
+        backend: The framework to train in.
+        seeds: Seeds to report; each sets the student's initialisation and the data order.
+        steps: Optimiser steps of each student; a multiple of 10.
+        out: Folder for summary.json, metrics.jsonl, the figure (PNG, SVG) and student.safetensors.
+        workers: Processes that train side by side (PyTorch only).
+        as_json: Print summary.json instead of the table.
+    """
+    if seeds < 1 or steps < 10 or steps % 10 or workers < 1:
+        raise TensorNetError(
+            f"opdf demo: seeds={seeds}, steps={steps}, workers={workers}; needed at least 1 seed and 1 worker, and steps a "
+            f"multiple of 10, because the learning curve has ten points; pass such numbers"
+        )
+    from .demo import Settings, remarks, run, table
+
+    console = Console()
+    with _progress() as progress:
+        results = run(Settings(backend, seeds, steps, workers), out, progress)
+    if as_json:
+        console.print_json(json.dumps(results.summary()))
+        return
+    console.print(table(results))
+    for line in remarks(results):
+        console.print(line, style="dim")
+    console.print(f"Everything is in {out} ({results.seconds:.0f} s).")
+
+
+def bench(as_json: Annotated[bool, tyro.conf.arg(name="json")] = False) -> None:
+    """Time decompositions at BERT's sizes as ratios to one SVD, in one run; exits with 1 if a bound is broken.
+
+    Args:
+        as_json: Print the rows as JSON instead of the table.
+    """
+    from .bench import measure, table
+
+    rows = measure()
+    console = Console()
+    console.print_json(json.dumps([r.as_dict() for r in rows])) if as_json else console.print(table(rows))
+    if not all(r.holds for r in rows):
+        sys.exit(1)
+
+
+def main() -> None:
+    """Entry point of `opdf`; bad input is one line and exit status 2."""
+    commands: dict[str, Callable[..., Any]] = {"demo": demo, "bench": bench}
+    try:
+        tyro.extras.subcommand_cli_from_dict(commands, prog="opdf", description="Over-parameterise, distil, ship the dense student.")
+    except TensorNetError as error:
+        Console(stderr=True).print(str(error), style="red", highlight=False)
+        sys.exit(2)
+
+
+class _progress:
+    """A bar for each phase, on standard error; called with (phase, done, total)."""
+
+    def __init__(self) -> None:
+        columns = (TextColumn("{task.description:10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self.bars = Progress(*columns, console=Console(stderr=True))
+        self.tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> "_progress":
+        self.bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bars.stop()
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        if phase not in self.tasks:
+            self.tasks[phase] = self.bars.add_task(phase, total=total)
+        self.bars.update(self.tasks[phase], completed=done, total=total)
