@@ -109,6 +109,11 @@ class Format(ABC):
     def pullback(self, factors: Sequence[Array], gradient: Array, /) -> tuple[Array, ...]:
         """dL/dT_k of every factor from dL/dW (*lead, rows, cols); exact, because W is linear in each factor."""
         self.check_factors(factors)
+        if tuple(gradient.shape[-2:]) != self.shape:
+            raise TensorNetError(
+                f"{type(self).__name__}.pullback: the gradient has shape {tuple(gradient.shape)}, needed (…, "
+                f"{self.shape[0]}, {self.shape[1]}), because it is that of W (out, in); transpose it if it is of a kernel"
+            )
         return pullback(self.path, factors, gradient)
 
     def apply(self, factors: Sequence[Array], x: Array, /) -> Array:
@@ -124,6 +129,11 @@ class Format(ABC):
             raise TensorNetError(
                 f"{type(self).__name__}.apply: x has {x.shape[-1]} features, the matrix has {cols} columns; x must be "
                 f"(…, {cols}), because apply is x @ W.T with W (out, in); transpose x or use the format of W.T"
+            )
+        if any(f.ndim != len(s) for f, s in zip(factors, self.shapes, strict=True)):
+            raise TensorNetError(
+                f"{type(self).__name__}.apply: the factors have leading batch axes, needed those of one matrix, because "
+                f"batch axes of x and of W would be mixed up; apply them one by one, or use x @ W.T of contract"
             )
         xp, lead = namespace(x, *factors), tuple(x.shape[:-1])
         batch = math.prod([*lead])

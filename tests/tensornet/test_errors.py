@@ -105,6 +105,14 @@ CASES = {
         "got factors of shapes .* pass the format they were made",
     ),
     "x of another width": (lambda: FMT.apply(FACTORS, W.T), r"x has 4 features, the matrix has 6 columns; .* \(…, 6\)"),
+    "gradient of another shape": (
+        lambda: FMT.pullback(FACTORS, W.T),
+        r"the gradient has shape \(6, 4\), needed \(…, 4, 6\), because it is that of W",
+    ),
+    "x by a stack": (
+        lambda: FMT.apply(FMT.decompose(np.stack([W, W])), W),
+        "the factors have leading batch axes, needed those of one matrix",
+    ),
     # alignment
     "align gauge": (
         lambda: tn.align(FMT, FACTORS, FACTORS, gauge="raw"),
