@@ -10,17 +10,16 @@ from jax import Array
 from tensornet.alignment import distance_and_gradient, target
 
 from ._state import AlignmentState, Factors, factors_of
-from ._tree import named_leaves, out_in
+from ._tree import named_leaves
 
 
 def start(options: tn.Alignment, plan: tn.Plan, gauge: str) -> tuple[tn.Plan, dict[str, Factors]]:
     """The plan with its pairs, and the teacher's factors by student weight."""
     matrices = {n: w for n, w in named_leaves(options.teacher).items() if getattr(w, "ndim", 0) == 2}
     turned = _transposed_alike(plan, matrices)
-    teacher = {n: out_in(w, n in turned) for n, w in matrices.items()}
-    plan = plan.aligned({n: tuple(w.shape) for n, w in teacher.items()}, options.pairs)
+    plan = plan.aligned({n: w.shape[::-1] if n in turned else w.shape for n, w in matrices.items()}, options.pairs)
     factors = {
-        name: factors_of(f"Alignment: teacher of {name}", plan[name], teacher[other], gauge)
+        name: factors_of(f"Alignment: teacher of {name}", plan[name], matrices[other], other in turned, gauge)
         for name, other in plan.teachers.items()
     }
     return plan, factors

@@ -1,5 +1,6 @@
 """The state of the transformation, and the two ways between it and the dense parameters."""
 
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import jax
@@ -46,13 +47,16 @@ def decomposed(plan: tn.Plan, params: Any, gauge: str) -> dict[str, Factors]:
             f"overparameterize: the parameters have no {', '.join(missing)}; plan and parameters must belong together; they "
             f"are {', '.join(leaves)}; plan them anew"
         )
-    return {name: factors_of(name, fmt, out_in(leaves[name], name in plan.transposed), gauge) for name, fmt in plan.items()}
+    return {name: factors_of(name, fmt, leaves[name], name in plan.transposed, gauge) for name, fmt in plan.items()}
 
 
-def factors_of(name: str, fmt: tn.Format, weight: Array, gauge: str) -> Factors:
+def factors_of(name: str, fmt: tn.Format, weight: Array, transposed: bool, gauge: str) -> Factors:
+    """Factors of a weight as its framework stores it. One whose values are known is decomposed, and checked for NaN and
+    Inf, at once, even where jit traces around it."""
+    traced = isinstance(weight, jax.core.Tracer)
     try:
-        with jax.default_matmul_precision("float32"):
-            return fmt.decompose(weight, gauge=gauge, check_finite=not isinstance(weight, jax.core.Tracer))
+        with nullcontext() if traced else jax.ensure_compile_time_eval(), jax.default_matmul_precision("float32"):
+            return fmt.decompose(out_in(weight, transposed), gauge=gauge, check_finite=not traced)
     except TensorNetError as error:
         raise TensorNetError(f"{name}: {error}") from error
 

@@ -1,0 +1,5 @@
+"""`python -m opdf`."""
+
+from .cli import main
+
+main()
