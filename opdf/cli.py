@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
 from tensornet import TensorNetError
 
 
@@ -68,7 +69,9 @@ def main() -> None:
     """Entry point of `opdf`; bad input is one line and exit status 2."""
     commands: dict[str, Callable[..., Any]] = {"demo": demo, "bench": bench}
     try:
-        tyro.extras.subcommand_cli_from_dict(commands, prog="opdf", description="Over-parameterise, distil, ship the dense student.")
+        tyro.extras.subcommand_cli_from_dict(
+            commands, prog="opdf", description="Over-parameterise, distil, ship the dense student."
+        )
     except TensorNetError as error:
         Console(stderr=True).print(str(error), style="red", highlight=False)
         sys.exit(2)

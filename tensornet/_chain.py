@@ -83,7 +83,9 @@ def schmidt(w: Array, modes: Sizes, bonds: Sizes) -> tuple[list[Array], list[Arr
     """
     xp, lead, ends = namespace(w), tuple(w.shape[:-1]), (1, *bonds, 1)
     at, n = peak(modes, bonds), len(modes)
-    left, right, spectra = [], [], [None] * len(bonds)
+    left: list[Array] = []
+    right: list[Array] = []
+    spectra: list[Array] = [None] * len(bonds)
     rest = w
     for k in range(at):
         m = xp.reshape(rest, lead + (ends[k] * modes[k], -1))

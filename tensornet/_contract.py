@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from ._arrays import Array, namespace
 from ._path import Pair, Path
@@ -52,7 +53,7 @@ def _finish(path: Path, last: Array) -> Array:
     return xp.reshape(last, tuple(last.shape[: last.ndim - len(path.order)]) + path.output)
 
 
-def _multiply(xp, pair: Pair, left: Array, right: Array) -> Array:
+def _multiply(xp: Any, pair: Pair, left: Array, right: Array) -> Array:
     batch = (pair.batch,) if pair.batch > 1 else ()
     left = _matrix(xp, left, pair.left, (*batch, pair.rows, pair.summed))
     right = _matrix(xp, right, pair.right, (*batch, pair.summed, pair.cols))
@@ -61,12 +62,12 @@ def _multiply(xp, pair: Pair, left: Array, right: Array) -> Array:
     return _permute(xp, xp.reshape(product, lead + pair.shape), pair.order)
 
 
-def _matrix(xp, array: Array, order: tuple[int, ...], shape: tuple[int, ...]) -> Array:
+def _matrix(xp: Any, array: Array, order: tuple[int, ...], shape: tuple[int, ...]) -> Array:
     lead = tuple(array.shape[: array.ndim - len(order)])
     return xp.reshape(_permute(xp, array, order), lead + shape)
 
 
-def _permute(xp, array: Array, order: tuple[int, ...]) -> Array:
+def _permute(xp: Any, array: Array, order: tuple[int, ...]) -> Array:
     """Permute the trailing axes of `array`, leaving the lead axes where they are."""
     lead = array.ndim - len(order)
     axes = (*range(lead), *(lead + k for k in order))

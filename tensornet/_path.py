@@ -53,7 +53,8 @@ class Pair:
 @dataclass(frozen=True)
 class Step:
     """Operands `left` and `right` (numbers in order of creation) make the next one; and the two products that pull a
-    gradient of the result back to each of them."""
+    gradient of the result back to each of them.
+    """
 
     left: int
     right: int

@@ -5,20 +5,27 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-import tensornet_jax as tnj
-import tensornet_torch as tnt
 import torch
 from jax_adapter import students as jax_side
 from torch_adapter import students as torch_side
+
+import tensornet_jax as tnj
+import tensornet_torch as tnt
 
 STEPS = range(10)
 
 
 def as_pytree(model):
     def linear(layer):
-        return {"kernel": jnp.asarray(layer.weight.detach().numpy().T), "bias": jnp.asarray(layer.bias.detach().numpy())}
+        return {
+            "kernel": jnp.asarray(layer.weight.detach().numpy().T),
+            "bias": jnp.asarray(layer.bias.detach().numpy()),
+        }
 
-    norm = {"scale": jnp.asarray(model.norm.weight.detach().numpy()), "bias": jnp.asarray(model.norm.bias.detach().numpy())}
+    norm = {
+        "scale": jnp.asarray(model.norm.weight.detach().numpy()),
+        "bias": jnp.asarray(model.norm.bias.detach().numpy()),
+    }
     return {"blocks": [linear(b) for b in model.blocks], "norm": norm, "head": linear(model.head)}
 
 

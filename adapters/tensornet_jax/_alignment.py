@@ -5,8 +5,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import tensornet as tn
 from jax import Array
+
+import tensornet as tn
 from tensornet.alignment import distance_and_gradient, target
 
 from ._state import AlignmentState, Factors, factors_of

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import tensornet as tn
 from jax import Array
+
+import tensornet as tn
 from tensornet import TensorNetError
 
 from ._tree import map_named, named_leaves, out_in
@@ -52,7 +53,8 @@ def decomposed(plan: tn.Plan, params: Any, gauge: str) -> dict[str, Factors]:
 
 def factors_of(name: str, fmt: tn.Format, weight: Array, transposed: bool, gauge: str) -> Factors:
     """Factors of a weight as its framework stores it. One whose values are known is decomposed, and checked for NaN and
-    Inf, at once, even where jit traces around it."""
+    Inf, at once, even where jit traces around it.
+    """
     traced = isinstance(weight, jax.core.Tracer)
     try:
         with nullcontext() if traced else jax.ensure_compile_time_eval(), jax.default_matmul_precision("float32"):

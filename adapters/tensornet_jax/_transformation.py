@@ -5,8 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-import tensornet as tn
 from jax import Array
+
+import tensornet as tn
 from tensornet import TensorNetError
 
 from . import _alignment
@@ -61,7 +62,7 @@ def overparameterize(
         _refuse_overwritten(plan, state, params)
         pulled = _pulled(plan, state.factors, gradients)
         aligned = state.alignment
-        if alignment:
+        if alignment and aligned:
             aligned, pull = _alignment.loss_and_gradient(alignment, plan, state.factors, aligned)
             for name, parts in pull.items():
                 pulled[name] = tuple(g if p is None else g + p for g, p in zip(pulled[name], parts, strict=True))

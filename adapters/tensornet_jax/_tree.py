@@ -20,7 +20,8 @@ def map_named(function: Callable[[str, Any], Any], tree: Any) -> Any:
 
 def branches(like: Any, tree: Any) -> dict[str, Any]:
     """What stands in `tree` where `like` has its leaves, by the names of `like`."""
-    return dict(zip(named_leaves(like), jax.tree.structure(like).flatten_up_to(tree), strict=True))
+    structure: Any = jax.tree.structure(like)
+    return dict(zip(named_leaves(like), structure.flatten_up_to(tree), strict=True))
 
 
 def out_in(array: Array, transposed: bool) -> Array:

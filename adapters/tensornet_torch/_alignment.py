@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import tensornet as tn
 import torch
-from tensornet.alignment import distance_and_gradient, target
 from torch import Tensor, nn
+
+import tensornet as tn
+from tensornet.alignment import distance_and_gradient, target
 
 from ._weight import Weight, factors_of, full_precision
 
@@ -54,7 +55,9 @@ class Aligner:
 
     def _factors(self, name: str, weight: Tensor) -> tuple[Tensor, ...]:
         like = self.weights[name].factors[0]
-        return factors_of(f"Alignment: teacher of {name}", self.plan[name], weight.to(like.device, like.dtype), self.gauge)
+        return factors_of(
+            f"Alignment: teacher of {name}", self.plan[name], weight.to(like.device, like.dtype), self.gauge
+        )
 
 
 def _matrices(teacher: Any) -> dict[str, Tensor]:

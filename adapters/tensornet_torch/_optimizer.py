@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import tensornet as tn
 import torch
-from tensornet import TensorNetError
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+import tensornet as tn
+from tensornet import TensorNetError
 
 from ._alignment import Aligner
 from ._weight import Weight, factors_of
@@ -65,7 +66,7 @@ class Overparameterized(Optimizer):
 
     # ---- what a training loop calls ---------------------------------------------------------------------------------
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """dL/dW → dL/dT_k, one step of the inner optimiser on the factors, W ← contract(T)."""
         self._refuse_overwritten()
         self._read_through()
@@ -84,7 +85,9 @@ class Overparameterized(Optimizer):
     def factors(self, name: str) -> tuple[Tensor, ...]:
         """The factors of the weight called `name`, live."""
         if name not in self._weights:
-            raise TensorNetError(f"factors: {name!r} is not planned; the plan has {', '.join(self._weights)}; ask for one of those")
+            raise TensorNetError(
+                f"factors: {name!r} is not planned; the plan has {', '.join(self._weights)}; ask for one of those"
+            )
         return self._weights[name].factors
 
     @torch.no_grad()
@@ -104,7 +107,7 @@ class Overparameterized(Optimizer):
 
     # ---- saving -----------------------------------------------------------------------------------------------------
 
-    def state_dict(self) -> dict[str, Any]:  # type: ignore[override]
+    def state_dict(self) -> dict[str, Any]:
         """Tensors and plain values: the inner optimiser's state, the factors, and the alignment targets."""
         self._read_through()  # a scheduler may have moved the learning rate since the last step
         state = self.inner.state_dict()
@@ -115,7 +118,7 @@ class Overparameterized(Optimizer):
         return state
 
     @torch.no_grad()
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:  # type: ignore[override]
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from `state_dict()`: factors, inner state and hyper-parameters; the model's weights are written anew."""
         _check_state(state_dict, self._weights, bool(self._aligner))
         self.inner.load_state_dict({k: state_dict[k] for k in ("state", "param_groups")})
@@ -195,7 +198,9 @@ def _planned(inner: Optimizer, model: nn.Module, plan: tn.Plan) -> dict[str, nn.
     named, held = dict(model.named_parameters()), {id(p) for g in inner.param_groups for p in g["params"]}
     for name in plan:
         if name not in named:
-            raise TensorNetError(f"overparameterize: the model has no parameter {name}; plan and model must belong together; plan it anew")
+            raise TensorNetError(
+                f"overparameterize: the model has no parameter {name}; plan and model must belong together; plan it anew"
+            )
         if id(named[name]) not in held:
             raise TensorNetError(
                 f"overparameterize: the optimiser does not hold {name}; it would never be trained, as happens when a model "
@@ -225,12 +230,14 @@ def _handed_over(inner: Optimizer, weights: Iterable[Weight]) -> Optimizer:
         if names is not None:
             pairs = zip(names, group["params"], strict=True)
             group["param_names"] = [
-                part for n, p in pairs for part in ([f"{n}.{k}" for k in range(len(of[id(p)].factors))] if id(p) in of else [n])
+                part
+                for n, p in pairs
+                for part in ([f"{n}.{k}" for k in range(len(of[id(p)].factors))] if id(p) in of else [n])
             ]
         group["params"][:] = [part for p in group["params"] for part in (of[id(p)].factors if id(p) in of else (p,))]
     if not inner.state:
         return inner
-    fresh = type(inner)(inner.param_groups)  # makes the initial state anew, now for the factors
+    fresh: Optimizer = type(inner)(inner.param_groups)  # type: ignore[call-arg]  # makes the initial state anew, now for the factors
     fresh.defaults = inner.defaults
     return fresh
 
@@ -252,9 +259,14 @@ def _check_state(state: Mapping[str, Any], weights: Mapping[str, Weight], aligne
                 f"must be the same plan; make the plan that the state was saved with"
             )
     extra = [n for n in state["formats"] if n not in weights]
-    if extra or aligned != ("alignment" in state):
+    if extra:
         raise TensorNetError(
-            f"load_state_dict: the state has {', '.join(extra) or 'no'} weights beyond this plan, and was saved "
-            f"{'with' if 'alignment' in state else 'without'} alignment, while this optimiser is {'with' if aligned else 'without'}; "
-            f"make the optimiser as it was made then"
+            f"load_state_dict: the state has factors of {', '.join(extra)}, which this plan does not; both must be the same "
+            f"plan; make the plan that the state was saved with"
+        )
+    if aligned != ("alignment" in state):
+        here, there = ("with", "without") if aligned else ("without", "with")
+        raise TensorNetError(
+            f"load_state_dict: this optimiser is {here} alignment, the state was saved {there}; make the optimiser as it was "
+            f"made then"
         )

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from torch import nn
+
 import tensornet as tn
 from tensornet.planning import Rules
-from torch import nn
 
 
 def plan(model: nn.Module, rules: Rules = "all-linear", **options: Any) -> tn.Plan:
@@ -17,7 +18,9 @@ def plan(model: nn.Module, rules: Rules = "all-linear", **options: Any) -> tn.Pl
     raises: TensorNetError if a rule matches nothing or two rules match one weight
     """
     trainable = {n: tuple(p.shape) for n, p in model.named_parameters() if p.requires_grad}
-    frozen = {n: "frozen (requires_grad=False)" for n, p in model.named_parameters() if not p.requires_grad and p.ndim == 2}
+    frozen = {
+        n: "frozen (requires_grad=False)" for n, p in model.named_parameters() if not p.requires_grad and p.ndim == 2
+    }
     first_name = {id(p): n for n, p in model.named_parameters()}
     linear = dict.fromkeys(first_name[id(m.weight)] for m in model.modules() if isinstance(m, nn.Linear))
     return tn.plan(trainable, rules, linear=[n for n in linear if n in trainable], skipped=frozen, **options)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import torch
-from tensornet import Format, TensorNetError
 from torch import Tensor, nn
+
+from tensornet import Format, TensorNetError
 
 _INTEGER = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 

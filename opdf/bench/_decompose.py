@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
+
 from tensornet import MPO
 
 from ._published import three_sweeps

@@ -7,6 +7,7 @@ again. Written from that description; none of that code is here.
 from typing import Any
 
 import numpy as np
+
 from tensornet import MPO
 
 Array = np.ndarray[Any, Any]
@@ -23,7 +24,8 @@ def three_sweeps(w: Array, mpo: MPO) -> list[Array]:
 def _there(factors: list[Array], mpo: MPO) -> list[Array]:
     """Left isometries T^(k) = U, the rest λVᵀ carried on."""
     modes, ends = [i * j for i, j in zip(mpo.rows, mpo.cols, strict=True)], (1, *mpo.bonds, 1)
-    rest, made = factors[0], []
+    rest = factors[0]
+    made: list[Array] = []
     for k in range(len(modes) - 1):
         if len(factors) == len(modes) and k:
             rest = np.tensordot(rest, factors[k], 1)
@@ -36,7 +38,8 @@ def _there(factors: list[Array], mpo: MPO) -> list[Array]:
 
 def _back(factors: list[Array]) -> list[Array]:
     """Right isometries T^(k) = Vᵀ, the rest Uλ carried back."""
-    made, rest = [], factors[-1]
+    rest = factors[-1]
+    made: list[Array] = []
     for k in range(len(factors) - 1, 0, -1):
         u, s, vh = np.linalg.svd(rest.reshape(rest.shape[0], -1), full_matrices=False)
         made.insert(0, vh.reshape(-1, *rest.shape[1:]))

@@ -64,6 +64,8 @@ WEIGHTS = (30.0, 1000.0)
 def trials(one: Arm, steps: int) -> Iterator[Job]:
     """What the search tries for an arm."""
     pairs = (
-        [(lr, w) for lr in ALIGNED_LEARNING_RATES for w in WEIGHTS] if one.gauge else [(lr, 0.0) for lr in LEARNING_RATES]
+        [(lr, w) for lr in ALIGNED_LEARNING_RATES for w in WEIGHTS]
+        if one.gauge
+        else [(lr, 0.0) for lr in LEARNING_RATES]
     )
     return (Job(one.key, seed=0, lr=lr, weight=w, steps=steps) for lr, w in pairs)

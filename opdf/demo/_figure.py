@@ -21,7 +21,9 @@ def draw(results: Results, folder: Path) -> list[Path]:
     ends, curves = figure.subplots(1, 2, width_ratios=(1.15, 1))
     _ends(ends, results)
     _curves(curves, results)
-    figure.suptitle(f"Distilling a {results.row(BASELINE).trained:,}-parameter student on handwritten digits ({results.backend})")
+    figure.suptitle(
+        f"Distilling a {results.row(BASELINE).trained:,}-parameter student on handwritten digits ({results.backend})"
+    )
     paths = [folder / "figure.png", folder / "figure.svg"]
     with mpl.rc_context({"svg.hashsalt": "opdf"}):  # the same figure gives the same file
         figure.savefig(paths[0], dpi=150)
@@ -39,7 +41,9 @@ def _ends(axes: Axes, results: Results) -> None:
         axes.annotate(f"{mean:.1f}", (mean, height), (0, 11), textcoords="offset points", ha="center", color=colour)
     axes.axvline(spread(results.row(BASELINE).accuracies)[0], color=COLOURS[BASELINE], linewidth=0.8, linestyle=":")
     axes.axvline(results.teacher, color="#009e73", linewidth=1.2, linestyle="--")
-    axes.annotate("teacher", (results.teacher, len(rows) - 0.6), (-4, 0), textcoords="offset points", ha="right", color="#009e73")
+    axes.annotate(
+        "teacher", (results.teacher, len(rows) - 0.6), (-4, 0), textcoords="offset points", ha="right", color="#009e73"
+    )
     axes.set_yticks(range(len(rows)), [r.arm.title for r in rows])
     axes.set_ylim(-0.6, len(rows) - 0.3)
     axes.set_xlabel("test accuracy in %  (dots: seeds, bar: mean ± std, dotted: KD)")

@@ -24,7 +24,16 @@ def write_json(data: Any, path: Path) -> None:
 def write_metrics(runs: Iterable[tuple[str, Run]], path: Path) -> None:
     """One line for each point of each learning curve."""
     lines = (
-        json.dumps({"phase": phase, "arm": run.job.arm, "seed": run.job.seed, "lr": run.job.lr, "weight": run.job.weight, **point})
+        json.dumps(
+            {
+                "phase": phase,
+                "arm": run.job.arm,
+                "seed": run.job.seed,
+                "lr": run.job.lr,
+                "weight": run.job.weight,
+                **point,
+            }
+        )
         for phase, run in runs
         for point in run.curve
     )

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+
 import tensornet_jax as tnj
 
 from ..losses import cross_entropy, hinton
@@ -49,7 +50,7 @@ class JaxBackend(Backend):
         self.y = {p: jnp.asarray(getattr(task, p).y) for p in ("train", "validation", "test")}
         self.labels = jnp.asarray(one_hot(task.train.y))
         self.teacher = _tree(teacher or {})
-        self.logits = forward(self.teacher, self.x["train"]) if teacher else None
+        self.logits: Any = forward(self.teacher, self.x["train"]) if teacher else None
         self._trainer = cache(self._compiled)  # a compilation for each arm and λ; seed and learning rate are arguments
 
     def train_teacher(self, architecture: Architecture, seed: int, steps: int, lr: float) -> Parameters:
@@ -86,7 +87,8 @@ class JaxBackend(Backend):
             validation=curve[-1]["validation"],
             test=float(self._accuracy(p, "test")) if test else None,
             fold_error=max((relative_error(p[n], plan[n], f) for n, f in factors.items()), default=0.0),
-            trained=sum(f.size for fs in factors.values() for f in fs) + sum(v.size for n, v in p.items() if n not in factors),
+            trained=sum(f.size for fs in factors.values() for f in fs)
+            + sum(v.size for n, v in p.items() if n not in factors),
         )
 
     def stepper(self, job: Job) -> Callable[[], None]:
@@ -151,7 +153,6 @@ class JaxBackend(Backend):
     def _accuracy(self, p: Tree, part: str) -> jax.Array:
         return 100 * (forward(p, self.x[part]).argmax(-1) == self.y[part]).mean()
 
-
     def _transformation(self, one: Arm, weight: float, lr: Any, steps: int) -> optax.GradientTransformation:
         def schedule(count: jax.Array) -> jax.Array:
             return lr * 0.5 * (1 + jnp.cos(jnp.pi * count / steps))
@@ -159,8 +160,10 @@ class JaxBackend(Backend):
         tx = optax.adamw(schedule, weight_decay=WEIGHT_DECAY)
         if not one.cores:
             return tx
-        alignment = tnj.Alignment(self.teacher, weight=weight, gauge=one.gauge, every=ROTATE_EVERY) if one.gauge else None
-        return tnj.overparameterize(tx, _plan(one, STUDENT.init(0)), alignment=alignment)
+        alignment = (
+            tnj.Alignment(self.teacher, weight=weight, gauge=one.gauge, every=ROTATE_EVERY) if one.gauge else None
+        )
+        return tnj.overparameterize(tx, _plan(one, _tree(STUDENT.init(0))), alignment=alignment)
 
 
 def _plan(one: Arm, p: Tree) -> Any:

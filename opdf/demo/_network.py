@@ -38,7 +38,9 @@ class Architecture:
             bound = inputs**-0.5
             branch = self.depth**-0.5 if name.endswith("fc2") else 1.0
             parameters[f"{name}.weight"] = (branch * rng.uniform(-bound, bound, (out, inputs))).astype(np.float32)
-            parameters[f"{name}.bias"] = (rng.uniform(-bound, bound, out) * (not name.endswith("fc2"))).astype(np.float32)
+            parameters[f"{name}.bias"] = (rng.uniform(-bound, bound, out) * (not name.endswith("fc2"))).astype(
+                np.float32
+            )
         return parameters
 
 

@@ -44,14 +44,16 @@ def run(settings: Settings, folder: Path, progress: Progress) -> Results:
     progress("teacher", 1, 1)
     backend = kind(task, teacher)
     with workers(backend, teacher, settings.workers) as pool:
-        searched = {one.key: [] for one in ARMS}
+        searched: dict[str, list[Run]] = {one.key: [] for one in ARMS}
         for tried in _counted("search", _search_jobs(settings.steps), pool, progress, test=False):
             searched[tried.job.arm].append(tried)
         chosen = {one.key: _best(searched[one.key]) for one in ARMS}
         jobs = [chosen[one.key].reseeded(seed) for seed in range(settings.seeds) for one in ARMS]
         reported = list(_counted("students", jobs, pool, progress, test=True))
     rows = _timed(backend, chosen, searched, reported, progress)
-    results = Results(backend.name, backend.version, backend.accuracy(teacher, "test"), rows, time.perf_counter() - begin)
+    results = Results(
+        backend.name, backend.version, backend.accuracy(teacher, "test"), rows, time.perf_counter() - begin
+    )
     _leave(results, searched, reported, folder)
     return results
 
@@ -76,7 +78,11 @@ def _counted(phase: str, jobs: Sequence[Job], pool: Pool, progress: Progress, *,
 
 
 def _timed(
-    backend: Backend, chosen: dict[str, Job], searched: dict[str, list[Run]], reported: Iterable[Run], progress: Progress
+    backend: Backend,
+    chosen: dict[str, Job],
+    searched: dict[str, list[Run]],
+    reported: Iterable[Run],
+    progress: Progress,
 ) -> list[ArmResult]:
     progress("timing", 0, 2)
     steps = ratios({key: backend.stepper(job) for key, job in chosen.items()}, to=BASELINE, repeats=20)

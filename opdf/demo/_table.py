@@ -9,7 +9,6 @@ from ._network import STUDENT, TEACHER
 from ._results import ArmResult, Results
 from ._statistics import Difference, spread
 
-
 HEADS = ("accuracy %", "Δ to KD [95 %]", "train", "ship", "step", "infer", "fold")
 LEGEND = (
     "train, ship: parameters the optimiser held, and of the student that is shipped. step: time of a training step over "
@@ -55,7 +54,9 @@ def remarks(results: Results) -> Iterator[str]:
     chosen = ", ".join(
         f"{r.arm.key} lr {r.chosen.lr:g}" + (f" λ {r.chosen.weight:g}" if r.arm.gauge else "") for r in results.rows
     )
-    rates, aligned, weights = (" ".join(f"{v:g}" for v in vs) for vs in (LEARNING_RATES, ALIGNED_LEARNING_RATES, WEIGHTS))
+    rates, aligned, weights = (
+        " ".join(f"{v:g}" for v in vs) for vs in (LEARNING_RATES, ALIGNED_LEARNING_RATES, WEIGHTS)
+    )
     yield (
         f"Chosen on validation (a part of train), {results.rows[0].tried} trials for every arm, three seeds each, other seeds "
         f"than the reported ones: lr of {rates}; with alignment, lr of {aligned} × λ of {weights}. Chosen: {chosen}."

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
-import tensornet_torch as tnt
 import torch
 from torch import Tensor, nn
+
+import tensornet_torch as tnt
 
 from ..losses import cross_entropy, hinton
 from ._arms import Arm, Job, arm
@@ -56,7 +58,7 @@ class TorchBackend(Backend):
         self.labels = torch.from_numpy(one_hot(task.train.y))
         self.teacher = _loaded(teacher) if teacher else None
         with torch.no_grad():
-            self.logits = self.teacher(self.x["train"]) if self.teacher else None
+            self.logits: Any = self.teacher(self.x["train"]) if self.teacher else None
 
     def train_teacher(self, architecture: Architecture, seed: int, steps: int, lr: float) -> Parameters:
         model = _loaded(architecture.init(seed))
@@ -76,13 +78,14 @@ class TorchBackend(Backend):
     def train(self, job: Job, *, test: bool) -> Run:
         one, model = arm(job.arm), _loaded(STUDENT.init(job.seed))
         optimizer = self._optimizer(one, job, model)
-        schedule, curve = _cosine(optimizer, job.steps), []
+        schedule = _cosine(optimizer, job.steps)
+        curve: list[dict[str, float]] = []
         for step, index in enumerate(torch.from_numpy(batches(len(self.labels), BATCH, job.steps, job.seed)), start=1):
             record = self._step(one, model, optimizer, index)
             schedule.step()
             if step % (job.steps // EVALUATIONS) == 0:
-                record = {k: float(v) for k, v in record.items()}
-                curve.append({"step": step, **record, "validation": self._accuracy(model, "validation")})
+                values = {k: float(v) for k, v in record.items()}
+                curve.append({"step": step, **values, "validation": self._accuracy(model, "validation")})
         held = optimizer.inner if isinstance(optimizer, tnt.Overparameterized) else optimizer
         return Run(
             job,
@@ -116,9 +119,7 @@ class TorchBackend(Backend):
         infer()
         return infer
 
-    def _step(
-        self, one: Arm, model: nn.Module, optimizer: torch.optim.Optimizer, index: Tensor
-    ) -> dict[str, Tensor]:
+    def _step(self, one: Arm, model: nn.Module, optimizer: torch.optim.Optimizer, index: Tensor) -> dict[str, Tensor]:
         optimizer.zero_grad()
         outputs = model(self.x["train"][index])
         terms = {"cross_entropy": cross_entropy(outputs, self.labels[index])}
@@ -138,7 +139,9 @@ class TorchBackend(Backend):
         alignment = (
             tnt.Alignment(self.teacher, weight=job.weight, gauge=one.gauge, every=ROTATE_EVERY) if one.gauge else None
         )
-        return tnt.overparameterize(optimizer, model, tnt.plan(model, "all-linear", cores=one.cores), alignment=alignment)
+        return tnt.overparameterize(
+            optimizer, model, tnt.plan(model, "all-linear", cores=one.cores), alignment=alignment
+        )
 
     @torch.no_grad()
     def _accuracy(self, model: nn.Module, part: str) -> float:
@@ -170,4 +173,3 @@ def _fold_error(model: nn.Module, optimizer: torch.optim.Optimizer) -> float:
         )
         for name, fmt in optimizer.plan.items()
     )
-

@@ -93,4 +93,6 @@ def distance_and_gradient(
 
     returns: the loss, and for each factor its gradient, or None for one that the loss does not see
     """
-    return (reduced_distance_and_gradient if gauge == "invariant" else factor_distance_and_gradient)(fmt, student, target)
+    return (reduced_distance_and_gradient if gauge == "invariant" else factor_distance_and_gradient)(
+        fmt, student, target
+    )

@@ -73,7 +73,10 @@ def _prepared(
     """The views to compare in, both matrices over ‖W_T‖, and ‖W_T‖ (*lead, 1, 1)."""
     xp, network = namespace(*student, *teacher), fmt.network
     sizes = tuple(network.size[i] for i in network.output)
-    carried = [tuple(p for p, i in enumerate(network.output) if i in network.factors[k] and sizes[p] > 1) for k in fmt.auxiliary]
+    carried = [
+        tuple(p for p, i in enumerate(network.output) if i in network.factors[k] and sizes[p] > 1)
+        for k in fmt.auxiliary
+    ]
     views = [_View(sizes, own, fmt.shape) for own in carried if own]
     if not views:
         raise TensorNetError(

@@ -9,7 +9,7 @@ from ._law import require
 from ._matrices import rank_deficient
 from ._measure import inner, largest, norm, total_norm
 
-STEPS = 150  # of gradient descent
+STEPS = 500  # of gradient descent
 JACOBIAN = 512  # entries of W up to which the Jacobian of the contraction is formed
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import jax
 import optax
-import tensornet_jax as tnj
 from safetensors.flax import load_file, save_file
+
+import tensornet_jax as tnj
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from jax_adapter.students import batch, loss_of, params

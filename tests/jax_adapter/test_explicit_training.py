@@ -5,15 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax_adapter.students import batch, distance, loss_of, params, train
+
 import tensornet as tn
 import tensornet_jax as tnj
-from jax_adapter.students import batch, distance, loss_of, params, train
 
 STEPS = range(10)
 OPTIMIZERS = {
     "adamw": lambda: optax.adamw(1e-2, weight_decay=0.1),
     "sgd": lambda: optax.sgd(0.1, momentum=0.9, nesterov=True),
-    "chain": lambda: optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam(), optax.scale_by_schedule(lambda n: -0.01 / (1 + n))),
+    "chain": lambda: optax.chain(
+        optax.clip_by_global_norm(1.0), optax.scale_by_adam(), optax.scale_by_schedule(lambda n: -0.01 / (1 + n))
+    ),
     "lion": lambda: optax.lion(1e-3),
 }
 
@@ -23,7 +26,10 @@ def explicit(p, plan, tx, gauge, alignment=None):
 
     def dense(tree):
         return {
-            "blocks": [{**b, "kernel": plan[f"blocks.{n}.kernel"].contract(b["kernel"]).T} for n, b in enumerate(tree["blocks"])],
+            "blocks": [
+                {**b, "kernel": plan[f"blocks.{n}.kernel"].contract(b["kernel"]).T}
+                for n, b in enumerate(tree["blocks"])
+            ],
             "norm": tree["norm"],
             "head": {**tree["head"], "kernel": plan["head.kernel"].contract(tree["head"]["kernel"]).T},
         }
@@ -79,12 +85,18 @@ def test_alignment_is_one_more_term_of_the_loss(gauge):
     with jax.enable_x64(True):
         p, teacher = params(0, np.float64), params(1, np.float64)
         plan = tnj.plan(p, r".*kernel", cores=3)
-        tx = tnj.overparameterize(optax.adamw(1e-2), plan, alignment=tnj.Alignment(teacher, weight=3.0, gauge=gauge, every=1))
+        tx = tnj.overparameterize(
+            optax.adamw(1e-2), plan, alignment=tnj.Alignment(teacher, weight=3.0, gauge=gauge, every=1)
+        )
         trained, state = train(tx, p, tx.init(p), STEPS)
         targets = {n: plan[n].decompose(w) for n, w in kernels(teacher).items()}
 
         def alignment(tree):
-            factors = {"blocks.0.kernel": tree["blocks"][0]["kernel"], "blocks.1.kernel": tree["blocks"][1]["kernel"], "head.kernel": tree["head"]["kernel"]}
+            factors = {
+                "blocks.0.kernel": tree["blocks"][0]["kernel"],
+                "blocks.1.kernel": tree["blocks"][1]["kernel"],
+                "head.kernel": tree["head"]["kernel"],
+            }
             return 3.0 * sum(tn.align(plan[n], factors[n], targets[n], gauge=gauge) for n in plan)
 
         expected = explicit(p, plan, optax.adamw(1e-2), "balanced", alignment)
@@ -94,7 +106,11 @@ def test_alignment_is_one_more_term_of_the_loss(gauge):
 
 
 def kernels(p):
-    return {"blocks.0.kernel": p["blocks"][0]["kernel"].T, "blocks.1.kernel": p["blocks"][1]["kernel"].T, "head.kernel": p["head"]["kernel"].T}
+    return {
+        "blocks.0.kernel": p["blocks"][0]["kernel"].T,
+        "blocks.1.kernel": p["blocks"][1]["kernel"].T,
+        "head.kernel": p["head"]["kernel"].T,
+    }
 
 
 def test_without_jit_it_is_the_same():

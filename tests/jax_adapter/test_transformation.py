@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax_adapter.students import batch, distance, loss_of, params, train
+
 import tensornet as tn
 import tensornet_jax as tnj
-from jax_adapter.students import batch, distance, loss_of, params, train
 
 
 def wrapped(p, rules=r".*kernel", alignment=None, tx=None, cores=3, **options):
@@ -108,9 +109,13 @@ def test_an_overwritten_weight_is_refused_and_resync_takes_it():
 
 def test_an_overwritten_weight_is_refused_under_jit():
     _, tx, p, state = overwritten()
-    with pytest.raises(jax.errors.JaxRuntimeError, match=r"somebody else wrote head.kernel since the last update"):
+
+    def step_and_wait():
         jax.block_until_ready(train(tx, p, state, range(1)))
         jax.effects_barrier()
+
+    with pytest.raises(jax.errors.JaxRuntimeError, match=r"somebody else wrote head.kernel since the last update"):
+        step_and_wait()
 
 
 def test_update_without_params():
@@ -151,5 +156,7 @@ def test_rule_that_matches_nothing():
 def test_pairs_of_unequal_shapes():
     teacher = params(1)
     teacher["head"]["kernel"] = jnp.ones((24, 6))
-    with pytest.raises(tn.TensorNetError, match=r"head.kernel \(6, 12\) is paired with the teacher's head.kernel \(6, 24\)"):
+    with pytest.raises(
+        tn.TensorNetError, match=r"head.kernel \(6, 12\) is paired with the teacher's head.kernel \(6, 24\)"
+    ):
         wrapped(params(0), alignment=tnj.Alignment(teacher))

@@ -3,11 +3,12 @@
 import io
 
 import numpy as np
+from rich.console import Console
+
 import tensornet as tn
 from opdf.bench import Row, table
 from opdf.bench._decompose import _rearranged
 from opdf.bench._published import three_sweeps
-from rich.console import Console
 
 
 def test_three_sweeps_decompose_exactly():

@@ -7,12 +7,13 @@ import sys
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
+
 from opdf.demo._arms import ARMS, BASELINE, Job, arm, trials
 from opdf.demo._backend import load
 from opdf.demo._network import STUDENT, TEACHER
 from opdf.demo._statistics import paired, spread
 from opdf.demo._task import batches, load_task
-from safetensors.numpy import load_file
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +161,13 @@ def test_unknown_options_are_errors():
 
 
 def test_help_loads_no_framework():
-    code = "import sys; sys.argv=['opdf','--help']\ntry:\n import opdf.cli as c; c.main()\nexcept SystemExit: pass\nprint([m for m in ('torch','jax') if m in sys.modules], file=sys.stderr)"
+    code = (
+        "import sys, atexit\n"
+        "atexit.register(lambda: print([m for m in ('torch', 'jax') if m in sys.modules], file=sys.stderr))\n"
+        "sys.argv = ['opdf', '--help']\n"
+        "from opdf.cli import main\n"
+        "main()"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
     assert "demo" in done.stdout

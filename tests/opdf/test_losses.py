@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from opdf.losses import cross_entropy, hinton, log_softmax
 
 LOGITS = np.random.default_rng(0).standard_normal((7, 5))
@@ -25,7 +26,9 @@ def test_hinton_is_torch_kl_div(temperature):
         reduction="batchmean",
     )
     for array in (torch.tensor, np.asarray):
-        assert math.isclose(float(hinton(array(LOGITS), array(TEACHER), temperature=temperature)), expected.item(), rel_tol=1e-12)
+        assert math.isclose(
+            float(hinton(array(LOGITS), array(TEACHER), temperature=temperature)), expected.item(), rel_tol=1e-12
+        )
 
 
 def test_cross_entropy_is_optax():

@@ -4,8 +4,9 @@ import sys
 import time
 from pathlib import Path
 
-import tensornet_torch as tnt
 import torch
+
+import tensornet_torch as tnt
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from torch_adapter.students import student, train

@@ -1,11 +1,12 @@
 """The wrapped optimiser does exactly what explicit training of the factors through autograd does."""
 
 import pytest
-import tensornet as tn
-import tensornet_torch as tnt
 import torch
 from torch.func import functional_call
 from torch_adapter.students import CORES, loss_of, student, train
+
+import tensornet as tn
+import tensornet_torch as tnt
 
 STEPS = 10
 OPTIMIZERS = {
@@ -109,7 +110,10 @@ def test_closures_see_the_weights_of_the_factors_they_are_called_at():
     for _ in range(3):
         optimizer.step(closure)
 
-    factors = {n: [torch.nn.Parameter(t.contiguous()) for t in plan[n].decompose(theirs.get_parameter(n).detach())] for n in plan}
+    factors = {
+        n: [torch.nn.Parameter(t.contiguous()) for t in plan[n].decompose(theirs.get_parameter(n).detach())]
+        for n in plan
+    }
     rest = {n: p for n, p in theirs.named_parameters() if n not in plan}
     order = [f for n, _ in theirs.named_parameters() for f in (factors.get(n) or [rest[n]])]
     reference = torch.optim.LBFGS(order, lr=0.1, max_iter=5)
