@@ -37,7 +37,7 @@ def checked_weight(who: str, w: Array, *, check_finite: bool) -> Array:
         )
     if check_finite:
         refuse_nonfinite(who, w, xp)
-    return xp.astype(constant(w), working_dtype(w, xp), copy=True)
+    return xp.astype(constant(w), working_dtype(w, xp), copy=not is_jax_array(w))  # JAX arrays cannot be written to
 
 
 def refuse_nonfinite(who: str, w: Array, xp: Any) -> None:

@@ -1,16 +1,22 @@
 """Run a Path on arrays: permute, reshape, matmul, and nothing else of the array API."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from ._arrays import Array, namespace
-from ._path import Pair, Path
+from ._path import Pair, Path, Step
 
 
 def contract(path: Path, operands: Sequence[Array]) -> Array:
     """The contraction of `operands`, each (*lead, *shape); lead axes are carried along. Returns (*lead, *path.output)."""
-    return _finish(path, _forward(path, operands)[-1])
+    return _finish(path, _forward(path, operands, path.steps)[-1])
+
+
+def linearize(path: Path, operands: Sequence[Array]) -> tuple[Array, Callable[[Array], tuple[Array, ...]]]:
+    """The contraction, and its `pullback`, which reuses the products that the contraction made (and keeps them alive)."""
+    values = _forward(path, operands, path.steps)
+    return _finish(path, values[-1]), partial(_backward, path, values)
 
 
 def pullback(path: Path, operands: Sequence[Array], gradient: Array) -> tuple[Array, ...]:
@@ -19,30 +25,30 @@ def pullback(path: Path, operands: Sequence[Array], gradient: Array) -> tuple[Ar
     gradient: (*lead, *path.output)
     returns: one array for each operand, with its shape
     """
-    xp = namespace(*operands, gradient)
-    values = _forward(path, operands)
+    return _backward(path, _forward(path, operands, path.steps[:-1]), gradient)  # W itself no gradient needs
+
+
+def _backward(path: Path, values: Sequence[Array], gradient: Array) -> tuple[Array, ...]:
+    xp, n = namespace(*values, gradient), len(path.shapes)
     lead = tuple(gradient.shape[: gradient.ndim - len(path.output)])
-    back: list[Array] = [None] * len(values)
-    inverse = tuple(path.order.index(n) for n in range(len(path.order)))
+    back: list[Array] = [None] * (n + len(path.steps))
+    inverse = tuple(path.order.index(k) for k in range(len(path.order)))
     back[-1] = _permute(xp, xp.reshape(gradient, lead + path.result), inverse)
-    for number in range(
-        len(path.steps) - 1, -1, -1
-    ):  # C = A·B: dA = dC·B and dB = dC·A, each summed over what A or B lacks
-        step = path.steps[number]
-        made = back[len(operands) + number]
+    for number in range(len(path.steps) - 1, -1, -1):  # C = A·B: dA = dC·B, dB = dC·A, summed over what A or B lacks
+        step, made = path.steps[number], back[n + number]
         back[step.left] = _multiply(xp, step.to_left, made, values[step.right])
         back[step.right] = _multiply(xp, step.to_right, made, values[step.left])
-    return tuple(xp.reshape(b, lead + s) for b, s in zip(back[: len(operands)], path.full_shapes, strict=True))
+    return tuple(xp.reshape(b, lead + s) for b, s in zip(back[:n], path.full_shapes, strict=True))
 
 
-def _forward(path: Path, operands: Sequence[Array]) -> list[Array]:
-    """The operands without their indices of size 1, followed by every intermediate."""
+def _forward(path: Path, operands: Sequence[Array], steps: Sequence[Step]) -> list[Array]:
+    """The operands without their indices of size 1, followed by the result of each of `steps`."""
     xp = namespace(*operands)
     values = []
     for array, full, squeezed in zip(operands, path.full_shapes, path.shapes, strict=True):
         lead = tuple(array.shape[: array.ndim - len(full)])
         values.append(xp.reshape(array, lead + squeezed))
-    for step in path.steps:
+    for step in steps:
         values.append(_multiply(xp, step.forward, values[step.left], values[step.right]))
     return values
 
@@ -72,12 +78,3 @@ def _permute(xp: Any, array: Array, order: tuple[int, ...]) -> Array:
     lead = array.ndim - len(order)
     axes = (*range(lead), *(lead + k for k in order))
     return array if axes == tuple(range(len(axes))) else xp.permute_dims(array, axes)
-
-
-def flops_of_pullback(path: Path) -> int:
-    """Operations of `pullback`, its forward pass included."""
-    return path.flops + sum(s.to_left.flops + s.to_right.flops for s in path.steps)
-
-
-def bytes_of(shapes: Sequence[Sequence[int]], itemsize: int) -> int:
-    return itemsize * sum(math.prod([*s]) for s in shapes)

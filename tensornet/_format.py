@@ -3,14 +3,14 @@
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
 from array_api_compat import device
 
 from ._arrays import Array, checked_weight, namespace
-from ._contract import contract, flops_of_pullback, pullback
+from ._contract import contract, linearize, pullback
 from ._errors import TensorNetError
 from ._gauge import Gauge
 from ._network import Network
@@ -82,8 +82,8 @@ class Format(ABC):
 
     @property
     def flops(self) -> int:
-        """Operations of one `contract` plus one `pullback`, i.e. of one training step on the factors."""
-        return flops_of_pullback(self.path)
+        """Operations of a training step on the factors: contract and pull back once, a multiply-add counting two."""
+        return self.path.linearized_flops
 
     # ---- arrays -----------------------------------------------------------------------------------------------------
 
@@ -97,6 +97,7 @@ class Format(ABC):
             for automatic differentiation, because gradients through an SVD are infinite at repeated singular values
         raises: TensorNetError for a wrong shape or dtype, NaN or Inf, or an unknown gauge
         """
+        namespace(w)  # refuses what is no array
         if tuple(w.shape[-2:]) != self.shape:
             raise self.shape_error(tuple(w.shape))
         return tuple(self._fill(checked_weight(type(self).__name__, w, check_finite=check_finite), gauge))
@@ -105,6 +106,11 @@ class Format(ABC):
         """W (*lead, rows, cols) from its factors (*lead, *shape)."""
         self.check_factors(factors)
         return contract(self.path, factors)
+
+    def linearize(self, factors: Sequence[Array], /) -> tuple[Array, Callable[[Array], tuple[Array, ...]]]:
+        """`contract`, and `pullback` as a function of dL/dW alone: the two share their products, which stay alive."""
+        self.check_factors(factors)
+        return linearize(self.path, factors)
 
     def pullback(self, factors: Sequence[Array], gradient: Array, /) -> tuple[Array, ...]:
         """dL/dT_k of every factor from dL/dW (*lead, rows, cols); exact, because W is linear in each factor."""

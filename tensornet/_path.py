@@ -84,6 +84,11 @@ class Path:
     flops: int
     peak: int
 
+    @property
+    def linearized_flops(self) -> int:
+        """Operations of the contraction and of its pullback, which reuses the contraction's products."""
+        return self.flops + sum(s.to_left.flops + s.to_right.flops for s in self.steps)
+
     @staticmethod
     def of_matrix(network: Network, order: tuple[tuple[int, int], ...] | None = None) -> "Path":
         """The path that contracts a network to its matrix. `order` fixes the pairs (in opt_einsum's convention)."""

@@ -40,8 +40,7 @@ def overparameterize(
     inner = optax.with_extra_args_support(tx)
     teacher: dict[str, Factors] = {}
     if alignment:
-        # Eq. 5 as printed compares two decompositions of one kind; Procrustes starts from the balanced one
-        plan, teacher = _alignment.start(alignment, plan, "balanced" if alignment.gauge == "procrustes" else gauge)
+        plan, teacher = _alignment.start(alignment, plan, gauge)
 
     def init(params: Any) -> OverparameterizedState:
         factors = decomposed(plan, params, gauge)

@@ -17,8 +17,7 @@ class Aligner:
 
     def __init__(self, options: tn.Alignment, plan: tn.Plan, weights: Mapping[str, Weight], gauge: str) -> None:
         teacher = _matrices(options.teacher)
-        # Eq. 5 as printed compares two decompositions of one kind; Procrustes starts from the balanced one
-        self.gauge = "balanced" if options.gauge == "procrustes" else gauge
+        self.gauge = gauge
         self.options = options
         self.plan = plan.aligned({n: tuple(w.shape) for n, w in teacher.items()}, options.pairs)
         self.weights = {name: weights[name] for name in self.plan.teachers}

@@ -148,15 +148,15 @@ class Overparameterized(Optimizer):
 
     @torch.no_grad()
     def _pull(self) -> None:
-        for weight in self._weights.values():
-            weight.pull()
+        for name, weight in self._weights.items():
+            weight.pull(self._pullbacks[name])
         if self._aligner:
             self.alignment_loss = self._aligner.add_gradients()
 
     @torch.no_grad()
     def _write(self) -> None:
-        for weight in self._weights.values():
-            weight.write()
+        """One contraction a step: the one that writes W serves the next pullback."""
+        self._pullbacks = {name: weight.write() for name, weight in self._weights.items()}
         self._written = self._checksums()
 
     def _read_through(self) -> None:

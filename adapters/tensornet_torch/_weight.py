@@ -1,11 +1,14 @@
 """One planned weight: the model's own parameter, and the factors that are the truth about it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from tensornet import Format, TensorNetError
+
+Pullback = Callable[[Tensor], tuple[Tensor, ...]]
 
 _INTEGER = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -23,7 +26,7 @@ class Weight:
     def decomposed(name: str, fmt: Format, parameter: nn.Parameter, gauge: str) -> "Weight":
         return Weight(name, fmt, parameter, tuple(nn.Parameter(f) for f in factors_of(name, fmt, parameter, gauge)))
 
-    def pull(self) -> None:
+    def pull(self, pullback: Pullback) -> None:
         """dL/dT_k from the dL/dW that backward left behind; none where it left none."""
         gradient = self.parameter.grad
         if gradient is None:
@@ -36,14 +39,16 @@ class Weight:
                 f"acts on many rows; set sparse=False in its layer or leave it out of the plan"
             )
         with full_precision(gradient):
-            pulled = self.format.pullback(self.factors, gradient.to(self.factors[0].dtype))
+            pulled = pullback(gradient.to(self.factors[0].dtype))
         for factor, grad in zip(self.factors, pulled, strict=True):
             factor.grad = grad.contiguous()  # LBFGS views gradients as vectors
 
-    def write(self) -> None:
-        """W ← contract(T_1 … T_n), in the parameter's own storage and dtype."""
+    def write(self) -> Pullback:
+        """W ← contract(T_1 … T_n), in the parameter's own storage and dtype; returns the pullback at these factors."""
         with full_precision(self.parameter):
-            self.parameter.copy_(self.format.contract(self.factors))
+            w, pullback = self.format.linearize(self.factors)
+            self.parameter.copy_(w)
+        return pullback
 
     def checksum(self) -> Tensor:
         """The sum of the parameter's bits as integers: exact in any order, and changed by any single change."""

@@ -10,34 +10,50 @@ from collections.abc import Sequence
 from .._arrays import Array, constant, namespace
 from .._errors import TensorNetError
 from .._format import Format
+from .._gauge import Gauge
 from ._invariant import reduced_distance, reduced_distance_and_gradient
 from ._procrustes import rotated
 
 GAUGES = ("procrustes", "none", "invariant")
 
 
-def align(fmt: Format, student: Sequence[Array], teacher: Sequence[Array], /, *, gauge: str = "procrustes") -> Array:
+def align(
+    fmt: Format,
+    student: Sequence[Array],
+    teacher: Sequence[Array],
+    /,
+    *,
+    gauge: str = "procrustes",
+    form: Gauge = "balanced",
+) -> Array:
     """How far the student's auxiliary factors are from the teacher's; the central factor is left free.
 
     "none"        L = 1/n Σ_k MSE(S_k, T_k) over the n auxiliary factors: Eq. 5 of arXiv 2411.06448 as printed
-    "procrustes"  the same, with the teacher put in the balanced gauge and its bonds rotated onto the student's:
+    "procrustes"  the same, with the teacher put in the gauge `form` and its bonds rotated onto the student's:
                   min over orthogonal Q_b of 1/n Σ_k MSE(S_k, T_k·Q). The rotations are constants in the gradient, which
                   by the envelope theorem is the gradient of the minimum; no SVD is differentiated
     "invariant"   1/n Σ_k ‖ρ_k(S) − ρ_k(T)‖²/‖ρ_k(T)‖² over reduced Gram matrices: no gauge, of the student either, changes it
 
     student, teacher: factors of `fmt`, (*lead, *shape) each; the teacher is a constant
-    returns: a scalar, summed over lead axes; zero when the two are equal
+    form: for "procrustes", the gauge that the student was decomposed in
+    returns: a scalar, summed over lead axes; zero when the two are equal (for "procrustes", up to the gauge within `form`)
     """
     check_gauge("align", gauge)
     fmt.check_factors(student)
     fmt.check_factors(teacher)
+    lead = {tuple(f.shape[: f.ndim - len(s)]) for fs in (student, teacher) for f, s in zip(fs, fmt.shapes, strict=True)}
+    if len(lead) > 1:
+        raise TensorNetError(
+            f"align: the factors have different leading batch axes {sorted(lead)}; needed the same for all, because they are "
+            f"compared one by one; stack them alike"
+        )
     if not fmt.auxiliary:
         raise TensorNetError(
             f"align: {fmt} has no auxiliary factor, so that there is nothing to align; use two cores or more"
         )
     teacher = tuple(constant(t) for t in teacher)
     if gauge == "procrustes":
-        teacher = fmt.regauge(teacher, "balanced")
+        teacher = fmt.regauge(teacher, form)
     return distance_to(fmt, student, target(fmt, student, teacher, gauge), gauge)
 
 
@@ -76,7 +92,7 @@ def check_gauge(who: str, gauge: str) -> None:
 def target(fmt: Format, student: Sequence[Array], teacher: Sequence[Array], gauge: str, /) -> tuple[Array, ...]:
     """What `distance_to` compares the student with until the next call: for Procrustes the teacher, rotated.
 
-    teacher: factors in the gauge to compare in; for Procrustes the balanced one
+    teacher: factors in the gauge that the student was decomposed in
     """
     return tuple(rotated(fmt, student, teacher)) if gauge == "procrustes" else tuple(teacher)
 

@@ -54,6 +54,10 @@ class MPO(Format):
         >>> MPO.for_shape((3072, 768), cores=5)
         MPO(rows=(64, 1, 1, 1, 48), cols=(32, 1, 1, 1, 24), bonds=(1152, 1152, 1152, 1152))
         """
+        if len(shape) != 2:
+            raise TensorNetError(
+                f"MPO.for_shape: shape {shape}, needed (rows, cols), because an MPO is of a matrix; pass both"
+            )
         if cores < 2:
             raise TensorNetError(
                 f"MPO.for_shape: cores={cores}, needed at least 2, the two outer factors; pass cores=2 or more"

@@ -29,7 +29,11 @@ def pullback_is_the_gradient(case: Case) -> None:
     """⟨dL/dT_k, D⟩ is the central difference of ⟨G, W⟩ along D; exactly, because W is linear in each factor."""
     fmt = case.fmt
     factors, gradient = case.factors(), case.normal(*fmt.shape, salt="gradient")
-    for k, got in enumerate(fmt.pullback(factors, gradient)):
+    w, pull = fmt.linearize(factors)
+    require(relative(w, fmt.contract(factors)) <= case.tolerance, "linearize gives another matrix", "that of contract")
+    pulled = fmt.pullback(factors, gradient)
+    for k, (got, shared) in enumerate(zip(pulled, pull(gradient), strict=True)):
+        require(norm(got - shared) <= 10 * case.tolerance * norm(got), f"linearize pulls {k} elsewhere", "one gradient")
         require(tuple(got.shape) == fmt.shapes[k], f"gradient {k} has shape {tuple(got.shape)}", f"{fmt.shapes[k]}")
         step = case.normal(*fmt.shapes[k], salt="step")
         step = step * (norm(factors[k]) / norm(step))

@@ -3,7 +3,7 @@
 import json
 import math
 
-from .._contract import contract, pullback
+from .._contract import contract, linearize
 from .._errors import TensorNetError
 from .._format import Format
 from ..formats import from_dict
@@ -34,13 +34,13 @@ def counts_are_true(case: Case) -> str | None:
     scale = entries / math.prod(fmt.shape)
     require(fmt.scale == scale, f"scale is {fmt.scale}", f"{scale}")
     forward, both = Tally(), Tally()
-    if type(fmt).contract is not Format.contract or type(fmt).pullback is not Format.pullback:
-        return "contract or pullback are the format's own, whose operations nobody can count"
+    if type(fmt).contract is not Format.contract or type(fmt).linearize is not Format.linearize:
+        return "contract or linearize are the format's own, whose operations nobody can count"
     contract(fmt.path, forward.arrays(fmt.shapes))
     require(fmt.path.flops == forward.flops, f"path.flops is {fmt.path.flops}", f"the {forward.flops} of contract")
     *factors, gradient = both.arrays([*fmt.shapes, fmt.shape])
-    pullback(fmt.path, factors, gradient)
-    require(fmt.flops == both.flops, f"flops is {fmt.flops}", f"the {both.flops} of pullback with its forward pass")
+    linearize(fmt.path, factors)[1](gradient)
+    require(fmt.flops == both.flops, f"flops is {fmt.flops}", f"the {both.flops} of contract and pullback together")
     return None
 
 

@@ -42,6 +42,7 @@ CASES = {
     "no cores": (lambda: tn.MPO((), ()), "must have the same length, at least 1"),
     "size 0 in rows": (lambda: tn.MPO((0, 2), (2, 3)), r"rows=\(0, 2\), needed a sequence of positive integers"),
     "a string": (lambda: tn.MPO("22", (2, 3)), "rows='22', needed a sequence of positive integers"),
+    "no matrix": (lambda: tn.MPO.for_shape((4,)), r"shape \(4,\), needed \(rows, cols\)"),
     "one core": (lambda: tn.MPO.for_shape((4, 6), cores=1), "cores=1, needed at least 2, the two outer factors"),
     "a prime": (
         lambda: tn.MPO.for_shape((769, 768)),
@@ -119,6 +120,10 @@ CASES = {
         "align: unknown alignment gauge 'raw'; there",
     ),
     "Alignment gauge": (lambda: tn.Alignment(None, gauge="raw"), "Alignment: unknown alignment gauge 'raw'; there are"),
+    "unlike stacks": (
+        lambda: tn.align(FMT, FACTORS, FMT.decompose(np.stack([W, W]))),
+        r"different leading batch axes \[\(\), \(2,\)\]; needed the same for all",
+    ),
     "nothing auxiliary": (
         lambda: tn.align(tn.MPO((4,), (6,)), [W[None, ..., None]], [W[None, ..., None]]),
         "has no auxiliary factor, .* use two cores or more",
