@@ -15,7 +15,7 @@ from tensornet import TensorNetError
 
 def demo(
     backend: Literal["torch", "jax"] = "torch",
-    seeds: int = 5,
+    seeds: int = 10,
     steps: int = 500,
     out: Path = Path("runs/demo"),
     workers: int = 2,

@@ -80,14 +80,3 @@ def relative_error(w: Any, fmt: tn.Format, factors: Sequence[Any]) -> float:
     """‖W − contract(T)‖/‖W‖ of a weight and its factors, the contraction in float64."""
     exact = fmt.contract([np.asarray(f, np.float64) for f in factors])
     return float(np.linalg.norm(np.asarray(w, np.float64) - exact) / np.linalg.norm(exact))
-
-
-def load(name: str) -> type[Backend]:
-    """The backend called "torch" or "jax"; only that framework is imported."""
-    if name == "torch":
-        from ._torch import TorchBackend
-
-        return TorchBackend
-    from ._jax import JaxBackend
-
-    return JaxBackend

@@ -3,19 +3,21 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ._arms import ARMS, BASELINE, Arm, Job, trials
-from ._backend import Backend, Run, load
+from ._backend import Backend, Run
+from ._backends import load
 from ._figure import draw
 from ._files import write_json, write_metrics, write_student
 from ._network import STUDENT, TEACHER
 from ._results import ArmResult, Results
 from ._task import load_task
 from ._timing import ratios
-from ._work import Pool, workers
+from ._work import train_all
 
 TEACHER_STEPS, TEACHER_LR, TEACHER_SEED = 3000, 0.01, 0
 SEARCH_SEEDS = (1000, 1001, 1002)  # not among the reported ones
@@ -43,13 +45,13 @@ def run(settings: Settings, folder: Path, progress: Progress) -> Results:
     teacher = kind(task).train_teacher(TEACHER, TEACHER_SEED, TEACHER_STEPS, TEACHER_LR)
     progress("teacher", 1, 1)
     backend = kind(task, teacher)
-    with workers(backend, teacher, settings.workers) as pool:
-        searched: dict[str, list[Run]] = {one.key: [] for one in ARMS}
-        for tried in _counted("search", _search_jobs(settings.steps), pool, progress, test=False):
-            searched[tried.job.arm].append(tried)
-        chosen = {one.key: _best(searched[one.key]) for one in ARMS}
-        jobs = [chosen[one.key].reseeded(seed) for seed in range(settings.seeds) for one in ARMS]
-        reported = list(_counted("students", jobs, pool, progress, test=True))
+    trained = partial(train_all, backend, teacher, workers=settings.workers)
+    searched: dict[str, list[Run]] = {one.key: [] for one in ARMS}
+    for tried in _counted("search", trained, _search_jobs(settings.steps), progress, test=False):
+        searched[tried.job.arm].append(tried)
+    chosen = {one.key: _best(searched[one.key]) for one in ARMS}
+    jobs = [chosen[one.key].reseeded(seed) for seed in range(settings.seeds) for one in ARMS]
+    reported = list(_counted("students", trained, jobs, progress, test=True))
     rows = _timed(backend, chosen, searched, reported, progress)
     results = Results(
         backend.name, backend.version, backend.accuracy(teacher, "test"), rows, time.perf_counter() - begin
@@ -70,9 +72,11 @@ def _best(runs: Sequence[Run]) -> Job:
     return max(scores, key=lambda job: np.mean(scores[job]))
 
 
-def _counted(phase: str, jobs: Sequence[Job], pool: Pool, progress: Progress, *, test: bool) -> Iterator[Run]:
+def _counted(
+    phase: str, trained: Callable[..., Iterator[Run]], jobs: Sequence[Job], progress: Progress, *, test: bool
+) -> Iterator[Run]:
     progress(phase, 0, len(jobs))
-    for n, one in enumerate(pool(jobs, test=test), start=1):
+    for n, one in enumerate(trained(jobs, test=test), start=1):
         progress(phase, n, len(jobs))
         yield one
 

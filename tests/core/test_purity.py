@@ -47,6 +47,6 @@ def test_adapters_is_no_package():
 
 
 def test_the_tests_folder_does_not_shadow_the_package():
-    """pytest puts tests/ on the path: tests/tensornet must never become a package."""
+    """pytest puts tests/ on the path: tests/core, once tests/tensornet, must never become a package."""
     assert not (ROOT / "tests" / "tensornet" / "__init__.py").exists()
     assert PACKAGE == ROOT / "tensornet"

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from opdf.demo._arms import ARMS, BASELINE, Job, arm, trials
-from opdf.demo._backend import load
+from opdf.demo._backends import load
 from opdf.demo._network import STUDENT, TEACHER
 from opdf.demo._statistics import paired, spread
 from opdf.demo._task import batches, load_task
