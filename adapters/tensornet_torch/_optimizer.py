@@ -72,7 +72,7 @@ class Overparameterized(Optimizer):
         self._read_through()
         if closure is None:
             self._pull()
-            loss = self.inner.step()
+            loss = self._step_inner()
         else:
             loss = self.inner.step(self._on_factors(closure))
         self._refuse_bypassed()
@@ -133,6 +133,16 @@ class Overparameterized(Optimizer):
         self._write()
 
     # ---- one step ---------------------------------------------------------------------------------------------------
+
+    def _step_inner(self) -> Any:
+        try:
+            return self.inner.step()
+        except ValueError as error:  # Muon's way to say that it takes matrices only
+            raise TensorNetError(
+                f"overparameterize: {type(self.inner).__name__} cannot step on these factors ({error}); it needs parameters of "
+                f"other shapes than the factors of an MPO, which have four axes; plan format='low_rank', whose factors are "
+                f"matrices, or use another optimiser"
+            ) from error
 
     def _on_factors(self, closure: Callable[[], Any]) -> Callable[[], Any]:
         """A closure evaluates the model several times in a step (LBFGS): each time at the factors of that moment."""

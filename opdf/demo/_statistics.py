@@ -16,10 +16,10 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """What the interval says: "better", "worse", or "no difference shown"."""
+        """What the interval says of ours against the baseline."""
         if abs(self.mean) <= self.half:
-            return "no difference shown"
-        return "better" if self.mean > 0 else "worse"
+            return "no different, as far as shown, from"
+        return "better than" if self.mean > 0 else "worse than"
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:

@@ -50,7 +50,7 @@ def remarks(results: Results) -> Iterator[str]:
     for row in results.rows:
         if row.arm.key != BASELINE:
             d = results.difference(row)
-            yield f"{row.arm.title}: {d.verdict} against KD ({_difference(d)} points)."
+            yield f"{row.arm.title} is {d.verdict} KD ({_difference(d)} points)."
     chosen = ", ".join(
         f"{r.arm.key} lr {r.chosen.lr:g}" + (f" λ {r.chosen.weight:g}" if r.arm.gauge else "") for r in results.rows
     )

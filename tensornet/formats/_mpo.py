@@ -110,13 +110,15 @@ class MPO(Format):
         bonds = tuple(self.bonds[k] for k in carrying[:-1])
         near = 0 if centre is None else min(range(len(carrying)), key=lambda p: abs(carrying[p] - centre))
         chain = _chain.fill("MPO", self._interleaved(w), modes, bonds, gauge, near)
-        lead = tuple(w.shape[:-2])
-        dense = dict(zip(carrying, chain, strict=True))
+        xp, lead, dense = namespace(w), tuple(w.shape[:-2]), dict(zip(carrying, chain, strict=True))
         shapes = _chain.shapes(self._modes, self.bonds)
-        factors = [dense[k] if k in dense else eye(a, b, w, lead)[..., None, :] for k, (a, _, b) in enumerate(shapes)]
+        factors = [
+            dense[k] if k in dense else xp.reshape(eye(a, b, w, lead), lead + (a, m, b))
+            for k, (a, m, b) in enumerate(shapes)
+        ]
         if centre is not None:
             factors = _chain.sweep(factors, carrying[near], centre)
-        return [namespace(w).reshape(f, lead + s) for f, s in zip(factors, self.shapes, strict=True)]
+        return [xp.reshape(f, lead + s) for f, s in zip(factors, self.shapes, strict=True)]
 
     def _interleaved(self, w: Array) -> Array:
         """(*lead, I, J) → (*lead, i_1 j_1 i_2 j_2 …), flattened: the order in which a chain meets the modes."""

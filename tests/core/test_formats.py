@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from libraries import BY_NAME
 from strategies import mpos
 
 import tensornet as tn
@@ -120,3 +121,18 @@ def test_registry_names_what_it_has():
     assert formats.get("mpo") is tn.MPO
     assert formats.register(tn.MPO) is tn.MPO  # twice the same is no conflict
     assert formats.from_dict(json.loads(json.dumps(PAPER.to_dict()))) == PAPER
+
+
+@pytest.mark.parametrize("gauge", ["balanced", "left", "right", "mixed", "identity"])
+@pytest.mark.parametrize("library", ["numpy", "torch", "jax"])
+def test_exact_at_the_size_of_bert(library, gauge):
+    """3072 × 768 in float32: an SVD of 2048 × 1152, which alone leaves up to 2.4e-6."""
+    xp = BY_NAME[library].xp
+    w = xp.asarray(np.random.default_rng(0).standard_normal((3072, 768), dtype=np.float32))
+    factors = [np.asarray(f, np.float64) for f in PAPER.decompose(w, gauge=gauge)]
+    error = np.linalg.norm(PAPER.contract(factors) - np.asarray(w, np.float64)) / np.linalg.norm(
+        np.asarray(w, np.float64)
+    )
+    assert error < (1e-6 if gauge != "identity" else 1e-30)
+    again = PAPER.contract(PAPER.decompose(w, gauge=gauge))
+    assert np.linalg.norm(np.asarray(again - w)) / np.linalg.norm(np.asarray(w)) < 3e-6

@@ -1,5 +1,7 @@
 """The wrapped optimiser does exactly what explicit training of the factors through autograd does."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch.func import functional_call
@@ -9,12 +11,19 @@ import tensornet as tn
 import tensornet_torch as tnt
 
 STEPS = 10
-OPTIMIZERS = {
-    "adamw": lambda p: torch.optim.AdamW(p, lr=1e-2, weight_decay=0.1),
-    "sgd": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
-    "rmsprop": lambda p: torch.optim.RMSprop(p, lr=1e-3),
-    "adagrad": lambda p: torch.optim.Adagrad(p, lr=1e-2),
-    "nadam": lambda p: torch.optim.NAdam(p, lr=1e-3),
+# Every optimiser of torch.optim that trains a model like this one: not those for sparse gradients or matrices only, and
+# LBFGS has a test of its own.
+NAMES = sorted(
+    name
+    for name, cls in vars(torch.optim).items()
+    if isinstance(cls, type)
+    and issubclass(cls, torch.optim.Optimizer)
+    and name not in ("Optimizer", "SparseAdam", "Muon", "LBFGS")
+)
+OPTIMIZERS = {name: partial(getattr(torch.optim, name), lr=1e-3) for name in NAMES} | {
+    "AdamW": lambda p: torch.optim.AdamW(p, lr=1e-2, weight_decay=0.1),
+    "amsgrad": lambda p: torch.optim.AdamW(p, lr=1e-2, amsgrad=True, foreach=True),
+    "nesterov": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
 }
 
 
@@ -55,7 +64,7 @@ def distance(a, b):
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-6), (torch.float64, 1e-12)])
 @pytest.mark.parametrize("gauge", ["balanced", "identity", "left", "right"])
 def test_ten_adamw_steps(dtype, bound, gauge):
-    check("adamw", dtype, bound, gauge)
+    check("AdamW", dtype, bound, gauge)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -78,13 +87,13 @@ def test_alignment_is_one_more_term_of_the_loss(gauge):
     ours, theirs, teacher = student(0, dtype), student(0, dtype), student(1, dtype)
     plan = tnt.plan(ours, "all-linear", cores=CORES)
     alignment = tnt.Alignment(teacher, weight=3.0, gauge=gauge, every=1)
-    optimizer = tnt.overparameterize(OPTIMIZERS["adamw"](ours.parameters()), ours, plan, alignment=alignment)
+    optimizer = tnt.overparameterize(OPTIMIZERS["AdamW"](ours.parameters()), ours, plan, alignment=alignment)
     train(ours, optimizer, range(STEPS))
     targets = {n: plan[n].decompose(dict(teacher.named_parameters())[n].detach()) for n in plan}
     expected = explicit(
         theirs,
         plan,
-        OPTIMIZERS["adamw"],
+        OPTIMIZERS["AdamW"],
         "balanced",
         dtype,
         lambda factors: 3.0 * sum(tn.align(plan[n], factors[n], targets[n], gauge=gauge) for n in plan),

@@ -351,3 +351,20 @@ def test_optimizer_that_keeps_its_own_references():
     optimizer = tnt.overparameterize(Hoarder(model.parameters(), lr=0.1), model, tnt.plan(model, cores=3))
     with pytest.raises(tn.TensorNetError, match=r"Hoarder stepped on dense weights"):
         train_once(model, optimizer)
+
+
+def test_optimizer_for_matrices_only():
+    def muon(**options):
+        model = nn.Linear(16, 12, bias=False)
+        inner = torch.optim.Muon(model.parameters(), lr=0.1)
+        return model, tnt.overparameterize(inner, model, tnt.plan(model, **options))
+
+    model, optimizer = muon(cores=3)
+    model(torch.randn(3, 16)).sum().backward()
+    with pytest.raises(tn.TensorNetError, match=r"Muon cannot step on these factors .* format='low_rank'"):
+        optimizer.step()
+    model, optimizer = muon(format="low_rank")
+    before = model.weight.detach().clone()
+    model(torch.randn(3, 16)).sum().backward()
+    optimizer.step()
+    assert not torch.equal(model.weight, before)
