@@ -2,7 +2,7 @@
 
 import importlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -52,7 +52,7 @@ def _rows(library: str) -> Iterator[Row]:
         mpo = MPO.for_shape(shape, cores=CORES)
         dense = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
         w, rearranged = xp.asarray(dense), xp.asarray(_rearranged(mpo, dense))
-        functions: dict[str, Callable[..., Any]] = {g: partial(mpo.decompose, gauge=g) for g in BOUNDS} | {"svd": _svd}
+        functions: dict[str, Any] = {g: partial(mpo.decompose, gauge=g) for g in BOUNDS} | {"svd": _svd}
         if library == "jax.numpy":
             functions = _compiled(functions)
         calls = {name: partial(f, rearranged if name == "svd" else w) for name, f in functions.items()}
@@ -67,7 +67,7 @@ def _rows(library: str) -> Iterator[Row]:
             yield Row(library, shape, "three SVD sweeps", ratio, None, _error(mpo, dense, sweeps()))
 
 
-def _best_of_rounds(functions: dict[str, Callable[[], Any]], rounds: int = 6) -> dict[str, float]:
+def _best_of_rounds(functions: Mapping[str, Callable[[], Any]], rounds: int = 6) -> dict[str, float]:
     """Everything takes turns; the quickest turn of each is warm and the one that nothing disturbed."""
     best = dict.fromkeys(functions, float("inf"))
     for _ in range(rounds):

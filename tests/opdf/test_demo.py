@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+import tensornet as tn
 from opdf.demo._arms import ARMS, BASELINE, Job, arm, trials
+from opdf.demo._backend import Run, relative_error
 from opdf.demo._backends import load
 from opdf.demo._network import STUDENT, TEACHER
+from opdf.demo._run import _best
 from opdf.demo._statistics import paired, spread
 from opdf.demo._task import batches, load_task
 
@@ -115,6 +118,22 @@ def test_the_student_is_too_small_on_its_own(task):
 
 def test_every_arm_gets_the_same_effort():
     assert len({len(list(trials(a, 500))) for a in ARMS}) == 1
+
+
+def test_the_trial_with_the_best_validation_is_chosen():
+    def run(lr, seed, validation):
+        return Run(Job("kd", seed, lr, 0.0, 10), {}, [], validation, None, 0.0, 0)
+
+    runs = [run(0.1, 0, 90.0), run(0.1, 1, 80.0), run(0.2, 0, 88.0), run(0.2, 1, 86.0)]
+    assert _best(runs).lr == 0.2
+
+
+def test_fold_error_sees_an_error():
+    mpo = tn.MPO.for_shape((12, 8), cores=3)
+    w = np.random.default_rng(0).standard_normal((12, 8)).astype(np.float32)
+    factors = mpo.decompose(w)
+    assert 0 < relative_error(w, mpo, factors) < 1e-6
+    assert math.isclose(relative_error(1.5 * w, mpo, factors), 0.5, rel_tol=1e-5)
 
 
 def test_parts_share_no_scan(task):

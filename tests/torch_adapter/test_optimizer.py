@@ -1,6 +1,7 @@
 """What training loops do to an optimiser: groups, schedulers, clipping, saving, and mistakes."""
 
 import io
+import itertools
 import math
 
 import pytest
@@ -190,6 +191,26 @@ def test_state_dict_round_trip_straight_after_construction():
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), twin.parameters(), strict=True))
 
 
+def test_state_dict_has_the_learning_rate_a_scheduler_just_set():
+    """Schedulers step after the optimiser; a checkpoint made then resumes at the new rate."""
+    model = student(0)
+    optimizer = wrapped(model)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
+    train(model, optimizer, range(1))
+    scheduler.step()
+    assert optimizer.state_dict()["param_groups"][0]["lr"] == 5e-3
+
+
+def test_rotations_are_recomputed_on_their_schedule():
+    model = student(0)
+    optimizer = wrapped(model, alignment=tnt.Alignment(student(1), weight=1.0, every=3))
+    seen = []
+    for step in range(6):
+        train(model, optimizer, range(step, step + 1))
+        seen.append(optimizer.state_dict()["alignment"]["targets"]["head.weight"][0].clone())
+    assert [torch.equal(a, b) for a, b in itertools.pairwise(seen)] == [True, True, False, True, True]
+
+
 def test_add_param_group_trains_outside_the_plan():
     model, extra = student(0), nn.Parameter(torch.ones(3))
     optimizer = wrapped(model)
@@ -225,13 +246,14 @@ def test_an_overwritten_weight_is_refused_and_resync_takes_it():
     model = student(0)
     optimizer = wrapped(model)
     train(model, optimizer, range(1))
-    model.head.weight.data[0, 0] += 1e-3  # .data escapes autograd's version counter
+    model.head.weight.data[-1, -1] += 1e-3  # .data escapes autograd's version counter
     with pytest.raises(tn.TensorNetError, match=r"somebody else wrote head.weight since the last step"):
         train_once(model, optimizer)
     with torch.no_grad():
         model.head.weight.fill_(0.25)
     optimizer.resync()
     assert torch.allclose(model.head.weight, torch.tensor(0.25), rtol=1e-5)
+    assert not any(f in optimizer.inner.state for f in optimizer.factors("head.weight"))  # moments of other factors
     train(model, optimizer, range(2))
 
 
