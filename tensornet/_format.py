@@ -35,6 +35,14 @@ class Format(ABC):
     def _fill(self, w: Array, gauge: Gauge) -> Sequence[Array]:
         """Factors of w (*lead, rows, cols), a real floating array of at least 32 bits, in `gauge`."""
 
+    @classmethod
+    def for_shape(cls, *shape: Any, **options: Any) -> "Format":
+        """The format for a matrix of `shape` (rows, cols), as plans make it; a subclass says which options it takes."""
+        raise TensorNetError(
+            f"{cls.__name__} has no for_shape(shape, …), by which a plan makes formats; add it as a classmethod, or give rules "
+            f"that name the formats themselves"
+        )
+
     @property
     def central(self) -> int | None:
         """The factor that alignment leaves free, or None if the format has no such factor."""

@@ -1,6 +1,6 @@
 """The alignment loss of all paired weights, and its gradient on their factors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,25 +15,41 @@ from ._weight import Weight, factors_of, full_precision
 class Aligner:
     """Teacher factors for each paired weight, and the target they make for the student as it stands."""
 
-    def __init__(self, options: tn.Alignment, plan: tn.Plan, weights: Mapping[str, Weight], gauge: str) -> None:
+    def __init__(
+        self, options: tn.Alignment, plan: tn.Plan, weights: Mapping[str, Weight], gauge: str, student: Sequence[str]
+    ) -> None:
+        if not isinstance(options, tn.Alignment):
+            raise tn.TensorNetError(
+                f"overparameterize: alignment is a {type(options).__name__}, needed an Alignment, which says how; pass "
+                f"Alignment(teacher, weight=…)"
+            )
         teacher = _matrices(options.teacher)
         self.gauge = gauge
         self.options = options
-        self.plan = plan.aligned({n: tuple(w.shape) for n, w in teacher.items()}, options.pairs)
+        self.plan = plan.aligned({n: tuple(w.shape) for n, w in teacher.items()}, options.pairs, student)
         self.weights = {name: weights[name] for name in self.plan.teachers}
         self.teacher = {name: self._factors(name, teacher[other]) for name, other in self.plan.teachers.items()}
         self.targets = dict(self.teacher)
         self.steps = 0
 
     @torch.no_grad()
-    def add_gradients(self) -> Tensor:
-        """Add λ dL_Aux/dT_k to the factors' gradients; returns Σ_pairs L_Aux."""
+    def begin_step(self) -> None:
+        """Rotate the teacher onto the student as it stands, if its turn has come."""
         if self.steps % self.options.every == 0:
             for name, w in self.weights.items():
                 self.targets[name] = target(w.format, w.factors, self.teacher[name], self.options.gauge)
         self.steps += 1
+
+    def restart(self) -> None:
+        """The student's factors are new ones: rotate at the next step."""
+        self.steps = 0
+
+    def add_gradients(self) -> Tensor:
+        """Add λ dL_Aux/dT_k to the factors' gradients, but for frozen weights; returns Σ_pairs L_Aux."""
         total = torch.zeros(())
         for name, w in self.weights.items():
+            if not w.parameter.requires_grad:
+                continue
             with full_precision(w.parameter):
                 loss, gradient = distance_and_gradient(w.format, w.factors, self.targets[name], self.options.gauge)
             for factor, part in zip(w.factors, gradient, strict=True):

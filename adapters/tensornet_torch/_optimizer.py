@@ -1,7 +1,7 @@
 """The optimiser that a training loop sees: dense parameters outside, factors inside."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,9 @@ import tensornet as tn
 from tensornet import TensorNetError
 
 from ._alignment import Aligner
+from ._handover import hand_over, hyper_parameters, planned_parameters, refuse_scheduled
+from ._saved import check_saved
 from ._weight import Weight, factors_of
-
-_NOT_HYPER = ("params", "param_names")  # what a param group holds besides hyper-parameters
 
 
 def overparameterize(
@@ -27,7 +27,7 @@ def overparameterize(
     """Train the planned weights of `model` through their factors, with the user's own optimiser.
 
     optimizer  any torch.optim.Optimizer over the model's dense parameters, not yet stepped; it becomes the inner one and
-               is not to be used by itself any more
+               refuses to be stepped by itself
     model      stays as it is: same modules, same parameters, same state_dict keys, before, during and after
     plan       from `plan(model, …)`
     alignment  adds the gradient of the tensor alignment loss to each step
@@ -43,25 +43,32 @@ def overparameterize(
 
 
 class Overparameterized(Optimizer):
-    """A torch.optim.Optimizer whose `param_groups` hold the dense parameters; see `overparameterize`."""
+    """A torch.optim.Optimizer whose `param_groups` hold the dense parameters; see `overparameterize`.
+
+    plan            the plan, with its teacher weights if there is alignment
+    alignment_loss  Σ_pairs L_Aux of the last step, not multiplied by its weight λ; NaN before the first step
+    """
 
     _built = False
     _proven = False
+    _stepping = False
 
     def __init__(
         self, inner: Optimizer, model: nn.Module, plan: tn.Plan, *, alignment: tn.Alignment | None, gauge: str
     ) -> None:
-        parameters = _planned(inner, model, plan)
-        self.plan, self.gauge = plan, gauge
+        parameters = planned_parameters(inner, model, plan)
+        self.plan, self.inner, self.gauge = plan, inner, gauge
         self._weights = {n: Weight.decomposed(n, plan[n], p, gauge) for n, p in parameters.items()}
-        self._aligner = Aligner(alignment, plan, self._weights, gauge) if alignment else None
-        if self._aligner:
+        self._aligner = None
+        if alignment is not None:
+            self._aligner = Aligner(alignment, plan, self._weights, gauge, [n for n, _ in model.named_parameters()])
             self.plan = self._aligner.plan
         super().__init__([dict(g) for g in inner.param_groups], dict(inner.defaults))
-        self.inner = _handed_over(inner, self._weights.values())
-        self.state = self.inner.state
+        hand_over(inner, self._weights.values())
+        inner.register_step_pre_hook(self._refuse_direct_step)
+        self.state = inner.state
         self._built = True
-        self.alignment_loss = torch.zeros(())
+        self.alignment_loss = torch.tensor(float("nan"))
         self._write()
 
     # ---- what a training loop calls ---------------------------------------------------------------------------------
@@ -70,25 +77,26 @@ class Overparameterized(Optimizer):
         """dL/dW → dL/dT_k, one step of the inner optimiser on the factors, W ← contract(T)."""
         self._refuse_overwritten()
         self._read_through()
+        if self._aligner:
+            self._aligner.begin_step()
         if closure is None:
             self._pull()
-            loss = self._step_inner()
-        else:
-            loss = self.inner.step(self._on_factors(closure))
+        loss = self._step_inner(None if closure is None else self._on_factors(closure))
         self._refuse_bypassed()
         for weight in self._weights.values():
             for factor in weight.factors:
                 factor.grad = None
+        self._read_back()
         self._write()
         return loss
 
     def factors(self, name: str) -> tuple[Tensor, ...]:
-        """The factors of the weight called `name`, live."""
+        """Copies of the factors of the weight called `name`, (*shape) for each of `plan[name].shapes`."""
         if name not in self._weights:
             raise TensorNetError(
                 f"factors: {name!r} is not planned; the plan has {', '.join(self._weights)}; ask for one of those"
             )
-        return self._weights[name].factors
+        return tuple(f.detach().clone() for f in self._weights[name].factors)
 
     @torch.no_grad()
     def resync(self) -> None:
@@ -97,6 +105,8 @@ class Overparameterized(Optimizer):
             for factor, fresh in zip(w.factors, factors_of(w.name, w.format, w.parameter, self.gauge), strict=True):
                 factor.copy_(fresh)
                 self.inner.state.pop(factor, None)
+        if self._aligner:
+            self._aligner.restart()
         self._write()
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -113,6 +123,7 @@ class Overparameterized(Optimizer):
         state = self.inner.state_dict()
         state["factors"] = {n: [f.detach() for f in w.factors] for n, w in self._weights.items()}
         state["formats"] = {n: w.format.to_dict() for n, w in self._weights.items()}
+        state["gauge"] = self.gauge
         if self._aligner:
             state["alignment"] = self._aligner.state()
         return state
@@ -120,7 +131,7 @@ class Overparameterized(Optimizer):
     @torch.no_grad()
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from `state_dict()`: factors, inner state and hyper-parameters; the model's weights are written anew."""
-        _check_state(state_dict, self._weights, bool(self._aligner))
+        check_saved(state_dict, self._weights, gauge=self.gauge, aligned=bool(self._aligner))
         self.inner.load_state_dict({k: state_dict[k] for k in ("state", "param_groups")})
         self.state = self.inner.state
         for name, factors in state_dict["factors"].items():
@@ -128,31 +139,46 @@ class Overparameterized(Optimizer):
                 mine.copy_(saved)
         if self._aligner:
             self._aligner.load(state_dict["alignment"])
-        for outer, inner in zip(self.param_groups, self.inner.param_groups, strict=True):
-            outer.update(_hyper(inner))
+        self._read_back()
         self._write()
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        """Refuse copy.deepcopy and pickle: a copy would train parameters that no model has."""
+        raise TensorNetError(
+            "overparameterize: this optimiser cannot be copied or pickled, because it writes to the parameters of one model; "
+            "save state_dict(), or make a new one for the copied model and load_state_dict() into it"
+        )
 
     # ---- one step ---------------------------------------------------------------------------------------------------
 
-    def _step_inner(self) -> Any:
+    def _step_inner(self, closure: Callable[[], Any] | None) -> Any:
+        refuse_scheduled(self.inner)
+        self._stepping = True
         try:
-            return self.inner.step()
-        except ValueError as error:  # Muon's way to say that it takes matrices only
-            raise TensorNetError(
+            return self.inner.step() if closure is None else self.inner.step(closure)
+        except ValueError as error:
+            if closure is not None or isinstance(error, TensorNetError):
+                raise
+            raise TensorNetError(  # Muon says so when it meets what is no matrix
                 f"overparameterize: {type(self.inner).__name__} cannot step on these factors ({error}); it needs parameters of "
                 f"other shapes than the factors of an MPO, which have four axes; plan format='low_rank', whose factors are "
                 f"matrices, or use another optimiser"
             ) from error
+        finally:
+            self._stepping = False
 
     def _on_factors(self, closure: Callable[[], Any]) -> Callable[[], Any]:
-        """A closure evaluates the model several times in a step (LBFGS): each time at the factors of that moment."""
+        """A closure evaluates the model several times in a step (LBFGS): each time at the factors of that moment.
+
+        Its loss gets λ·L_Aux as its gradient does, so that a line search sees one function.
+        """
 
         def evaluate() -> Any:
             self._write()
             with torch.enable_grad():
                 loss = closure()
             self._pull()
-            return loss
+            return loss + self._aligner.options.weight * self.alignment_loss if self._aligner else loss
 
         return evaluate
 
@@ -172,10 +198,18 @@ class Overparameterized(Optimizer):
     def _read_through(self) -> None:
         """Learning-rate schedulers and users write to our groups; the inner optimiser reads its own."""
         for outer, inner in zip(self.param_groups, self.inner.param_groups, strict=True):
-            inner.update(_hyper(outer))
+            inner.update(hyper_parameters(outer))
+
+    def _read_back(self) -> None:
+        """Some optimisers keep counters in their groups, which must come back with the next step."""
+        for outer, inner in zip(self.param_groups, self.inner.param_groups, strict=True):
+            outer.update(hyper_parameters(inner))
+
+    # ---- guards -----------------------------------------------------------------------------------------------------
 
     def _checksums(self) -> Tensor:
-        return torch.stack([w.checksum() for w in self._weights.values()])
+        sums = [w.checksum() for w in self._weights.values()]
+        return torch.stack([s.to(sums[0].device) for s in sums])
 
     def _refuse_overwritten(self) -> None:
         changed = (self._checksums() != self._written).tolist()
@@ -197,86 +231,9 @@ class Overparameterized(Optimizer):
             )
         self._proven = True
 
-
-def _planned(inner: Optimizer, model: nn.Module, plan: tn.Plan) -> dict[str, nn.Parameter]:
-    """The planned parameters of `model`, all of which `inner` must hold and must not have stepped on."""
-    if getattr(inner.step, "_wrapped_by_lr_sched", False):
-        raise TensorNetError(
-            "overparameterize: a learning-rate scheduler hangs on this optimiser already; it would miss the optimiser that "
-            "is returned; make the scheduler after overparameterize, on its result"
-        )
-    named, held = dict(model.named_parameters()), {id(p) for g in inner.param_groups for p in g["params"]}
-    for name in plan:
-        if name not in named:
+    def _refuse_direct_step(self, *_: Any) -> None:
+        if not self._stepping:
             raise TensorNetError(
-                f"overparameterize: the model has no parameter {name}; plan and model must belong together; plan it anew"
+                "overparameterize: the optimiser that was wrapped is stepped by itself; it would train everything but the "
+                "planned weights, whose gradients only the returned optimiser pulls back; step that one"
             )
-        if id(named[name]) not in held:
-            raise TensorNetError(
-                f"overparameterize: the optimiser does not hold {name}; it would never be trained, as happens when a model "
-                f"is rebuilt or moved after its optimiser was made; make the optimiser from model.parameters() again"
-            )
-        if _has_stepped(inner.state.get(named[name], {})):
-            raise TensorNetError(
-                f"overparameterize: the optimiser has stepped on {name} already; its state is about the dense weight and "
-                f"means nothing for factors; wrap a fresh optimiser"
-            )
-    return {name: named[name] for name in plan}
-
-
-def _has_stepped(state: Mapping[str, Any]) -> bool:
-    """Some optimisers (Adagrad) keep a state from the start, at step 0."""
-    return bool(state) and float(state.get("step", 1)) > 0
-
-
-def _handed_over(inner: Optimizer, weights: Iterable[Weight]) -> Optimizer:
-    """The optimiser with the factors in the place of their dense parameter in its groups.
-
-    In place, because some optimisers (LBFGS) keep a reference to the list.
-    """
-    of = {id(w.parameter): w for w in weights}
-    for group in inner.param_groups:
-        names = group.get("param_names")
-        if names is not None:
-            pairs = zip(names, group["params"], strict=True)
-            group["param_names"] = [
-                part
-                for n, p in pairs
-                for part in ([f"{n}.{k}" for k in range(len(of[id(p)].factors))] if id(p) in of else [n])
-            ]
-        group["params"][:] = [part for p in group["params"] for part in (of[id(p)].factors if id(p) in of else (p,))]
-    if not inner.state:
-        return inner
-    fresh: Optimizer = type(inner)(inner.param_groups)  # type: ignore[call-arg]  # makes the initial state anew, now for the factors
-    fresh.defaults = inner.defaults
-    return fresh
-
-
-def _hyper(group: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in group.items() if k not in _NOT_HYPER}
-
-
-def _check_state(state: Mapping[str, Any], weights: Mapping[str, Weight], aligned: bool) -> None:
-    if "factors" not in state:
-        raise TensorNetError(
-            "load_state_dict: this state has no factors; needed one from an over-parameterised optimiser; a plain "
-            "optimiser's state is about dense weights; load the model's weights instead and start a new optimiser"
-        )
-    for name, w in weights.items():
-        if state["formats"].get(name) != w.format.to_dict():
-            raise TensorNetError(
-                f"load_state_dict: {name} is {w.format} here and {state['formats'].get(name, 'absent')} in the state; both "
-                f"must be the same plan; make the plan that the state was saved with"
-            )
-    extra = [n for n in state["formats"] if n not in weights]
-    if extra:
-        raise TensorNetError(
-            f"load_state_dict: the state has factors of {', '.join(extra)}, which this plan does not; both must be the same "
-            f"plan; make the plan that the state was saved with"
-        )
-    if aligned != ("alignment" in state):
-        here, there = ("with", "without") if aligned else ("without", "with")
-        raise TensorNetError(
-            f"load_state_dict: this optimiser is {here} alignment, the state was saved {there}; make the optimiser as it was "
-            f"made then"
-        )

@@ -17,10 +17,23 @@ def plan(model: nn.Module, rules: Rules = "all-linear", **options: Any) -> tn.Pl
     Tied parameters are one weight, under the first of their names. Frozen ones are left out, which the table says.
     raises: TensorNetError if a rule matches nothing or two rules match one weight
     """
-    trainable = {n: tuple(p.shape) for n, p in model.named_parameters() if p.requires_grad}
-    frozen = {
-        n: "frozen (requires_grad=False)" for n, p in model.named_parameters() if not p.requires_grad and p.ndim == 2
-    }
+    if not isinstance(model, nn.Module):
+        raise tn.TensorNetError(
+            f"plan: got a {type(model).__name__}, needed an nn.Module, because it says which weights are linear layers; pass "
+            f"the model, or use tensornet.plan with names and shapes"
+        )
+    named = dict(model.named_parameters())
+    trainable = {n: tuple(p.shape) for n, p in named.items() if p.requires_grad}
+    skipped = {n: "frozen (requires_grad=False)" for n, p in named.items() if not p.requires_grad and p.ndim > 1}
+    linear = [n for n in _linear_weights(model) if n in trainable]
+    if rules == "all-linear":
+        others = [n for n, shape in trainable.items() if len(shape) > 1 and n not in linear]
+        skipped |= dict.fromkeys(others, "not the weight of an nn.Linear")
+    return tn.plan(trainable, rules, linear=linear, skipped=skipped, **options)
+
+
+def _linear_weights(model: nn.Module) -> list[str]:
+    """The weight of every nn.Linear, by the first of its names; one that is computed (parametrize) is no parameter."""
     first_name = {id(p): n for n, p in model.named_parameters()}
-    linear = dict.fromkeys(first_name[id(m.weight)] for m in model.modules() if isinstance(m, nn.Linear))
-    return tn.plan(trainable, rules, linear=[n for n in linear if n in trainable], skipped=frozen, **options)
+    weights = [m.weight for m in model.modules() if isinstance(m, nn.Linear)]
+    return list(dict.fromkeys(first_name[id(w)] for w in weights if isinstance(w, nn.Parameter)))

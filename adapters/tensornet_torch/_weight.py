@@ -10,6 +10,7 @@ from tensornet import Format, TensorNetError
 
 Pullback = Callable[[Tensor], tuple[Tensor, ...]]
 
+_ODD = 0x9E3779B97F4A7C1  # a large odd constant, which spreads the places over all bits
 _INTEGER = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -51,9 +52,15 @@ class Weight:
         return pullback
 
     def checksum(self) -> Tensor:
-        """The sum of the parameter's bits as integers: exact in any order, and changed by any single change."""
+        """A number that changes with any one entry, and when rows, columns or entries change places.
+
+        The sums of the bits over rows and over columns, each weighted by its place, modulo 2⁶⁴: exact, in any order of
+        summation. An entry's weight is odd, so that no change of one entry is lost.
+        """
         bits = self.parameter.detach().contiguous().view(_INTEGER[self.parameter.element_size()])
-        return bits.sum(dtype=torch.int64).cpu()
+        sums = bits.sum(1, dtype=torch.int64), bits.sum(0, dtype=torch.int64)
+        rows, cols = (torch.arange(1, len(s) + 1, device=s.device) * _ODD for s in sums)
+        return (sums[0] * 2 * rows * rows).sum() + (sums[1] * (2 * cols * cols + 1)).sum()
 
 
 def factors_of(name: str, fmt: Format, weight: Tensor, gauge: str) -> tuple[Tensor, ...]:

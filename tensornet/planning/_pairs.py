@@ -9,21 +9,26 @@ from .._errors import TensorNetError
 _NUMBER = re.compile(r"(?<![^.\[_/])\d+(?![^.\]_/])")  # a whole path component that is a number
 
 
-def pair_names(student: Sequence[str], teacher: Sequence[str], pairs: Any) -> dict[str, str]:
-    """Student weight → teacher weight, for the student weights that have one.
+def pair_names(
+    student: Sequence[str], teacher: Sequence[str], pairs: Any, planned: Sequence[str] = ()
+) -> dict[str, str]:
+    """Student weight → teacher weight, for the planned student weights that have one.
 
+    student, teacher: names of all their weights, by which layers are counted
     pairs: "uniform", a dict, or a function name → name | None
+    planned: the student weights to pair; all by default
     raises: TensorNetError if a name does not exist, nothing is paired, or layers do not map
     """
+    planned = planned or student
     if isinstance(pairs, Mapping):
-        unknown = [n for n in pairs if n not in student]
+        unknown = [n for n in pairs if n not in planned]
         if unknown:
-            raise _missing(unknown[0], "planned weight of the student", student)
+            raise _missing(unknown[0], "planned weight of the student", planned)
         found = {s: t for s, t in pairs.items() if t is not None}
     elif callable(pairs):
-        found = {s: t for s in student if (t := pairs(s)) is not None}
+        found = {s: t for s in planned if (t := pairs(s)) is not None}
     elif pairs == "uniform":
-        found = _uniform(student, teacher)
+        found = {name: _uniform(name, student, teacher) for name in planned}
     else:
         raise TensorNetError(
             f"Alignment: pairs={pairs!r} is of no known kind; needed 'uniform', a dict from student to teacher weight, or "
@@ -39,45 +44,46 @@ def pair_names(student: Sequence[str], teacher: Sequence[str], pairs: Any) -> di
     return found
 
 
-def _uniform(student: Sequence[str], teacher: Sequence[str]) -> dict[str, str]:
-    """Layer i of n ↔ layer (i + 1)·N/n − 1 of N, within weights whose names differ in the layer number only."""
-    ours, theirs = _layers(student), _layers(teacher)
-    found = {}
-    for name in student:
-        template, layer = _split(name)
-        if template not in theirs:
-            raise TensorNetError(
-                f"Alignment: the teacher has no weight like {name}; 'uniform' pairs weights whose names differ in the "
-                f"layer number only; pass pairs as a dict, or as a function that returns None for this one"
-            )
-        if layer is None:
-            found[name] = name
-            continue
-        n, total = len(ours[template]), len(theirs[template])
-        if total % n:
-            raise TensorNetError(
-                f"Alignment: {n} student layers {template} and {total} of the teacher's; 'uniform' needs a multiple, "
-                f"because it takes every (N/n)-th; pass pairs as a dict"
-            )
-        rank = ours[template].index(layer)
-        found[name] = template.replace("{}", str(theirs[template][(rank + 1) * total // n - 1]), 1)
-    return found
+def _uniform(name: str, student: Sequence[str], teacher: Sequence[str]) -> str:
+    """Layer i of n ↔ layer (i + 1)·N/n − 1 of N, among weights whose names differ in their numbers only.
+
+    The layer number is the one of which the two models have different counts; where all counts agree, the name itself is
+    the teacher's.
+    """
+    ours, theirs = _alike(name, student), _alike(name, teacher)
+    if not theirs:
+        raise TensorNetError(
+            f"Alignment: the teacher has no weight like {name}; 'uniform' pairs weights whose names differ in the "
+            f"layer number only; pass pairs as a dict, or as a function that returns None for this one"
+        )
+    counted = [
+        (sorted(set(a)), sorted(set(b)))
+        for a, b in zip(zip(*ours, strict=True), zip(*theirs, strict=True), strict=True)
+    ]
+    deeper = [place for place, (a, b) in enumerate(counted) if len(a) != len(b)]
+    if not deeper:
+        return name
+    if len(deeper) > 1:
+        raise TensorNetError(
+            f"Alignment: student and teacher differ in {len(deeper)} of the numbers in {name}, so that it is not clear which "
+            f"of them is the layer; pass pairs as a dict, or as a function"
+        )
+    layers, total = counted[deeper[0]]
+    if len(total) % len(layers):
+        raise TensorNetError(
+            f"Alignment: {len(layers)} student layers like {name} and {len(total)} of the teacher's; 'uniform' needs a "
+            f"multiple, because it takes every (N/n)-th; pass pairs as a dict"
+        )
+    hits = list(_NUMBER.finditer(name))
+    hit = hits[deeper[0]]
+    partner = total[(layers.index(int(hit.group())) + 1) * len(total) // len(layers) - 1]
+    return f"{name[: hit.start()]}{partner}{name[hit.end() :]}"
 
 
-def _split(name: str) -> tuple[str, int | None]:
-    """The name with its first layer number taken out, and that number."""
-    hit = _NUMBER.search(name)
-    return (name, None) if hit is None else (f"{name[: hit.start()]}{{}}{name[hit.end() :]}", int(hit.group()))
-
-
-def _layers(names: Sequence[str]) -> dict[str, list[int]]:
-    layers: dict[str, list[int]] = {}
-    for name in names:
-        template, layer = _split(name)
-        layers.setdefault(template, [])
-        if layer is not None:
-            layers[template].append(layer)
-    return {t: sorted(ls) for t, ls in layers.items()}
+def _alike(name: str, names: Sequence[str]) -> list[tuple[int, ...]]:
+    """The numbers in each of `names` that equals `name` up to its numbers."""
+    template = _NUMBER.sub("#", name)
+    return [tuple(int(n) for n in _NUMBER.findall(other)) for other in names if _NUMBER.sub("#", other) == template]
 
 
 def _missing(name: str, kind: str, names: Sequence[str]) -> TensorNetError:

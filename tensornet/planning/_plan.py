@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from .._errors import TensorNetError
 from .._format import Format
 from ..formats import from_dict
 from ._pairs import pair_names
-from ._rules import Rules, Shape, default_choice, match
+from ._rules import Rules, Shape, Weights, match
 
 VERSION = 1
 
@@ -43,13 +43,14 @@ class Plan(Mapping[str, Format]):
     def num_params(self) -> int:
         return sum(f.num_params for f in self.formats.values())
 
-    def aligned(self, teacher: Mapping[str, Shape], pairs: Any) -> "Plan":
+    def aligned(self, teacher: Mapping[str, Shape], pairs: Any, student: Sequence[str] = ()) -> "Plan":
         """This plan with the teacher weight of each weight.
 
         teacher: names and shapes (out, in) of the teacher's weights
+        student: names of all the student's weights, planned or not, by which "uniform" counts layers
         raises: TensorNetError if a pair names nothing, or its two weights cannot have factors of equal shapes
         """
-        found = pair_names(list(self), list(teacher), pairs)
+        found = pair_names(list(student) or list(self), list(teacher), pairs, list(self))
         for name, other in found.items():
             if teacher[other] != self[name].shape:
                 raise TensorNetError(
@@ -86,7 +87,7 @@ class Plan(Mapping[str, Format]):
         return Plan({n: from_dict(f) for n, f in formats.items()}, skipped, frozenset(transposed), teachers)
 
     def __str__(self) -> str:
-        head = ("weight", "shape", "format", "params ×", "GFLOP/step", "extra MB", "teacher")
+        head = ("weight", "shape", "format", "params ×", "GFLOP/step", "factors MB", "teacher")
         rows = [(name, *_cells(fmt), self.teachers.get(name, "–")) for name, fmt in self.formats.items()]
         rows += [(name, "", "–", "", "", "", f"skipped: {why}") for name, why in self.skipped.items()]
         widths = [max(len(r[c]) for r in (head, *rows)) for c in range(len(head))]
@@ -109,14 +110,15 @@ def plan(
 
     shapes   weight name → shape, matrices as (out, in)
     rules    "all-linear"; a regular expression for the whole name; a list of names or dotted suffixes; a dict from
-             regular expression to a format or a function shape → format; a function (name, shape) → format | None
+             regular expression to a format, the name of one, or a function shape → format; a function (name, shape) →
+             format | None. What an expression matches beside matrices is left out, and the table says so
     format   the format where the rule names none, made by its for_shape(shape, **options)
     linear   what "all-linear" means; all matrices by default
     skipped  weights left out beforehand, with the reason, for the table
     raises: TensorNetError if a rule matches nothing, two rules match one weight, or a shape does not fit or split
     """
     linear = [n for n, s in shapes.items() if len(s) == 2] if linear is None else linear
-    formats, left_out = match(shapes, rules, linear, default_choice(format, options))
+    formats, left_out = match(Weights(shapes, linear, skipped or {}), rules, format, options)
     return Plan(formats, {**(skipped or {}), **left_out}, frozenset(transposed) & frozenset(formats))
 
 

@@ -12,6 +12,7 @@ import torch
 
 import tensornet as tn
 from tensornet import formats, testing
+from tensornet.planning import pair_names
 
 SOURCE = Path(tn.__file__).parent
 W = np.ones((4, 6))
@@ -29,6 +30,16 @@ def network(*factors, rows=("i",), cols=("j",), sizes=(I4, ("j", 6), ("a", 2))):
 
 def aligned(pairs, teacher=None):
     return PLAN.aligned(teacher or {f"layers.{k}.weight": (4, 6) for k in range(4)}, pairs)
+
+
+def uniform(student, teacher):
+    return pair_names(student, teacher, "uniform")
+
+
+class Bare(tn.Format):
+    """A format without for_shape."""
+
+    name = "bare"
 
 
 CASES = {
@@ -167,8 +178,30 @@ CASES = {
         r"head.weight: MPO: rows \(2, 2\) multiply to 4",
     ),
     "format for a vector": (
-        lambda: tn.plan(SHAPES, {"head.bias": FMT}),
+        lambda: tn.plan(SHAPES, lambda n, s: FMT if n == "head.bias" else None),
         r"head.bias: MPO: got a weight of shape \(7,\)",
+    ),
+    "expression for vectors": (lambda: tn.plan(SHAPES, {"head.bias": FMT}), "matches no weight; every rule has to"),
+    "vector by name": (lambda: tn.plan(SHAPES, ["head.bias"]), r"head.bias has shape \(7,\), needed a matrix"),
+    "all prime": (
+        lambda: tn.plan({"head": (7, 4)}),
+        "'all-linear' matches no weight; .* it would match head, left out: 7 does not split in two",
+    ),
+    "rule for what is left out": (
+        lambda: tn.plan(SHAPES, ["frozen"], skipped={"frozen": "it does not train"}),
+        "'frozen' matches no weight; .* it would match frozen, left out: it does not train",
+    ),
+    "rule that gives a number": (
+        lambda: tn.plan(SHAPES, {"head.weight": 3}),
+        "a rule gives 3, needed a format, the name",
+    ),
+    "options it does not have": (
+        lambda: tn.plan(SHAPES, "layers.*", rank=3),
+        r"MPO.for_shape does not take \{'rank': 3\} .*; pass the options that it has: .*cores",
+    ),
+    "no for_shape": (
+        lambda: Bare.for_shape((4, 6)),
+        r"Bare has no for_shape\(shape, …\), by which a plan makes formats",
     ),
     "no JSON": (lambda: tn.Plan.from_json("{"), r"not what Plan.to_json writes \(JSONDecodeError.*pass that"),
     "other JSON": (
@@ -201,7 +234,11 @@ CASES = {
     ),
     "no multiple": (
         lambda: aligned("uniform", {f"layers.{k}.weight": (4, 6) for k in range(3)}),
-        r"2 student layers layers.\{\}.weight and 3 of the teacher's; 'uniform' needs a multiple",
+        r"2 student layers like layers.0.weight and 3 of the teacher's; 'uniform' needs a multiple",
+    ),
+    "two layer numbers": (
+        lambda: uniform(["a.0.b.0.w"], [f"a.{i}.b.{j}.w" for i in range(2) for j in range(2)]),
+        "differ in 2 of the numbers in a.0.b.0.w, so that it is not clear which of them is the layer",
     ),
     # testing
     "kind of gauge": (

@@ -82,7 +82,7 @@ def test_the_table():
     plan = tn.plan({"dense.weight": (3072, 768)}, skipped={"head.weight": "7 does not split in two"})
     plan = plan.aligned({"teacher.weight": (3072, 768)}, {"dense.weight": "teacher.weight"})
     head, row, skipped = str(plan).splitlines()
-    assert head.split() == ["weight", "shape", "format", "params", "×", "GFLOP/step", "extra", "MB", "teacher"]
+    assert head.split() == ["weight", "shape", "format", "params", "×", "GFLOP/step", "factors", "MB", "teacher"]
     assert row.split() == [
         *("dense.weight", "3072×768", "mpo", "rows=64·1·1·1·48", "cols=32·1·1·1·24"),
         *("3.25", "43.8", "30.7", "teacher.weight"),
@@ -124,6 +124,33 @@ def test_uniform_finds_the_layer_in_any_spelling(style, other):
 
 def test_uniform_pairs_what_has_no_layer_with_itself():
     assert pair_names(["head.w", "layer.0.w"], ["head.w", "layer.0.w"], "uniform")["head.w"] == "head.w"
+
+
+@pytest.mark.parametrize("planned", [[0, 1], [0], [5]])
+def test_uniform_counts_layers_that_are_not_planned(planned):
+    """Layer i of a student planned in part goes where it goes when the whole student is planned."""
+    student, teacher = ([f"layer.{i}.w" for i in range(n)] for n in (6, 12))
+    found = pair_names(student, teacher, "uniform", [student[i] for i in planned])
+    assert found == {student[i]: teacher[2 * i + 1] for i in planned}
+
+
+def test_uniform_takes_the_number_in_which_the_models_differ():
+    """The layer is not always the first number of a name, as in an encoder inside a Sequential."""
+    student = [f"1.layers.{i}.mlp.{j}.w" for i in range(2) for j in range(3)]
+    teacher = [f"1.layers.{i}.mlp.{j}.w" for i in range(6) for j in range(3)]
+    found = pair_names(student, teacher, "uniform")
+    assert found["1.layers.0.mlp.1.w"] == "1.layers.2.mlp.1.w"
+    assert found["1.layers.1.mlp.2.w"] == "1.layers.5.mlp.2.w"
+
+
+def test_an_expression_leaves_out_what_is_no_matrix_and_says_so():
+    plan = tn.plan({"a.weight": (4, 6), "norm.weight": (6,)}, r".*weight")
+    assert list(plan) == ["a.weight"]
+    assert "its shape (6,) is no matrix" in plan.skipped["norm.weight"]
+
+
+def test_a_dict_may_name_formats():
+    assert tn.plan(SHAPES, {r".*query.*": "low_rank"}, rank=2)[min(QUERIES)].rank == 2
 
 
 def test_uniform_counts_only_the_layers_that_are_there():

@@ -1,8 +1,10 @@
 """What training loops do to an optimiser: groups, schedulers, clipping, saving, and mistakes."""
 
+import copy
 import io
 import itertools
 import math
+import pickle
 
 import pytest
 import torch
@@ -18,6 +20,11 @@ def wrapped(model, rules="all-linear", alignment=None, lr=1e-2, **options):
     return tnt.overparameterize(
         torch.optim.AdamW(model.parameters(), lr=lr), model, plan, alignment=alignment, **options
     )
+
+
+def swapped(w):
+    w[0, 0], w[1, 2] = w[1, 2].clone(), w[0, 0].clone()
+    return w
 
 
 def signature(model):
@@ -253,8 +260,108 @@ def test_an_overwritten_weight_is_refused_and_resync_takes_it():
         model.head.weight.fill_(0.25)
     optimizer.resync()
     assert torch.allclose(model.head.weight, torch.tensor(0.25), rtol=1e-5)
-    assert not any(f in optimizer.inner.state for f in optimizer.factors("head.weight"))  # moments of other factors
+    held = {id(p) for p in model.parameters()}
+    assert all(id(p) in held for p in optimizer.inner.state)  # the moments of the old factors are gone
     train(model, optimizer, range(2))
+
+
+@pytest.mark.parametrize(
+    "change", [lambda w: w.flip(0), lambda w: w.flip(1), lambda w: w[torch.randperm(len(w))], swapped]
+)
+def test_the_same_entries_in_other_places_are_an_overwrite(change):
+    model = student(0)
+    optimizer = wrapped(model)
+    model.head.weight.data.copy_(change(model.head.weight.detach().clone()))
+    with pytest.raises(tn.TensorNetError, match=r"somebody else wrote head.weight"):
+        train_once(model, optimizer)
+
+
+def test_after_a_resync_the_teacher_is_rotated_anew():
+    teacher = student(5)
+    model, twin = student(0), student(0)
+    optimizer = wrapped(model, alignment=tnt.Alignment(teacher, weight=1.0))
+    train(model, optimizer, range(5))
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.05 * torch.randn_like(p))
+    twin.load_state_dict(model.state_dict())
+    fresh = wrapped(twin, alignment=tnt.Alignment(teacher, weight=1.0))
+    optimizer.resync()
+    train(model, optimizer, range(1))
+    train(twin, fresh, range(1))
+    assert torch.allclose(optimizer.alignment_loss, fresh.alignment_loss, rtol=1e-5)
+
+
+def test_counters_that_an_optimizer_keeps_in_its_groups_go_on():
+    class Counting(torch.optim.SGD):
+        """As schedule-free optimisers do: the step number lives in the group."""
+
+        @torch.no_grad()
+        def step(self, closure=None):
+            for group in self.param_groups:
+                group["k"] = group.get("k", 0) + 1
+            super().step(closure)
+
+    model = student(0)
+    optimizer = tnt.overparameterize(Counting(model.parameters(), lr=0.1), model, tnt.plan(model, cores=3))
+    train(model, optimizer, range(5))
+    assert optimizer.inner.param_groups[0]["k"] == 5
+    assert optimizer.param_groups[0]["k"] == 5
+
+
+def test_state_of_unplanned_parameters_is_kept():
+    model = student(0)
+    inner = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for p in (model.head.bias, model.norm.bias):
+        p.grad = torch.ones_like(p)
+    inner.step()
+    optimizer = tnt.overparameterize(inner, model, tnt.plan(model, cores=3))
+    assert optimizer.inner.state[model.head.bias]["step"] == 1
+
+
+def test_a_weight_frozen_later_stays_even_under_alignment():
+    model = student(0)
+    optimizer = wrapped(model, alignment=tnt.Alignment(student(1), weight=10.0))
+    train(model, optimizer, range(1))
+    before = model.head.weight.detach().clone()
+    model.head.weight.requires_grad_(False)
+    train(model, optimizer, range(3))
+    assert torch.equal(model.head.weight, before)
+
+
+def test_factors_are_copies():
+    model = student(0)
+    optimizer = wrapped(model)
+    for f in optimizer.factors("head.weight"):
+        f.mul_(2)
+    fmt = optimizer.plan["head.weight"]
+    assert torch.equal(model.head.weight, fmt.contract(optimizer.factors("head.weight")))
+
+
+def test_layers_are_counted_over_the_whole_student():
+    """A student planned in part: layer 0 of 2 goes to layer 2 of 6."""
+
+    def stack(depth):
+        torch.manual_seed(depth)
+        return nn.Sequential(nn.Linear(12, 12), nn.Sequential(*(nn.Linear(12, 12) for _ in range(depth))))
+
+    model = stack(2)
+    plan = tnt.plan(model, ["1.0.weight"], cores=3)
+    inner = torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer = tnt.overparameterize(inner, model, plan, alignment=tnt.Alignment(stack(6)))
+    assert optimizer.plan.teachers == {"1.0.weight": "1.2.weight"}
+
+
+def test_computed_weights_are_left_out():
+    model = nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(12, 12)), nn.Linear(12, 6))
+    assert list(tnt.plan(model, cores=3)) == ["1.weight"]
+    assert "0.parametrizations.weight.original" in tnt.plan(model, cores=3).skipped
+
+
+def test_the_table_lists_matrices_that_are_no_linear_weight():
+    attention = nn.TransformerEncoderLayer(16, 4, 32)
+    skipped = tnt.plan(attention, cores=3).skipped
+    assert skipped["self_attn.in_proj_weight"] == "not the weight of an nn.Linear"
 
 
 def test_the_same_bits_written_back_are_no_overwrite():
@@ -390,3 +497,46 @@ def test_optimizer_for_matrices_only():
     model(torch.randn(3, 16)).sum().backward()
     optimizer.step()
     assert not torch.equal(model.weight, before)
+
+
+def test_the_wrapped_optimizer_refuses_to_be_stepped_by_itself():
+    model = student(0)
+    inner = torch.optim.AdamW(model.parameters())
+    tnt.overparameterize(inner, model, tnt.plan(model, cores=3))
+    loss_of(model, 0).backward()
+    with pytest.raises(tn.TensorNetError, match=r"the optimiser that was wrapped is stepped by itself"):
+        inner.step()
+
+
+def test_scheduler_made_on_the_wrapped_optimizer_later():
+    model = student(0)
+    inner = torch.optim.AdamW(model.parameters())
+    optimizer = tnt.overparameterize(inner, model, tnt.plan(model, cores=3))
+    torch.optim.lr_scheduler.StepLR(inner, 3)
+    with pytest.raises(tn.TensorNetError, match=r"make the scheduler after overparameterize"):
+        train_once(model, optimizer)
+
+
+@pytest.mark.parametrize("copy", [copy.deepcopy, pickle.dumps])
+def test_an_optimizer_cannot_be_copied(copy):
+    with pytest.raises(tn.TensorNetError, match=r"cannot be copied or pickled"):
+        copy(wrapped(student(0)))
+
+
+def test_state_of_another_gauge():
+    state = wrapped(student(0), gauge="left").state_dict()
+    with pytest.raises(tn.TensorNetError, match=r"saved with gauge='left', this optimiser has 'balanced'"):
+        wrapped(student(0)).load_state_dict(state)
+
+
+def test_arguments_of_the_wrong_kind():
+    model = student(0)
+    plan, inner = tnt.plan(model, cores=3), torch.optim.AdamW(model.parameters())
+    with pytest.raises(tn.TensorNetError, match=r"got \(Student, AdamW, Plan\), needed a torch.optim.Optimizer"):
+        tnt.overparameterize(model, inner, plan)
+    with pytest.raises(tn.TensorNetError, match=r"a plan with at least one weight"):
+        tnt.overparameterize(inner, model, tn.Plan({}))
+    with pytest.raises(tn.TensorNetError, match=r"alignment is a Student, needed an Alignment"):
+        tnt.overparameterize(inner, model, plan, alignment=model)
+    with pytest.raises(tn.TensorNetError, match=r"got a OrderedDict, needed an nn.Module"):
+        tnt.plan(model.state_dict())
