@@ -30,6 +30,11 @@ def working_dtype(x: Array, xp: Any) -> Any:
 def checked_weight(who: str, w: Array, *, check_finite: bool) -> Array:
     """A constant copy of `w` in its working dtype, or an error that says what is wrong with it."""
     xp = namespace(w)
+    if 0 in w.shape:
+        raise TensorNetError(
+            f"{who}: got a weight of shape {tuple(w.shape)}, needed at least one entry, because there is nothing in it to "
+            f"factorise; leave it out"
+        )
     if not xp.isdtype(w.dtype, "real floating"):
         raise TensorNetError(
             f"{who}: got a weight of dtype {w.dtype}, needed a real floating dtype, because factors of other numbers are "

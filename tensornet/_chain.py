@@ -43,7 +43,7 @@ def fill(who: str, w: Array, modes: Sizes, bonds: Sizes, gauge: Gauge, centre: i
     if gauge == "identity" and not full:
         raise TensorNetError(
             f"{who}: the identity gauge needs full bonds {full_bonds(modes)}, this format has {bonds}, into which "
-            f"not every matrix fits; take bonds=None or gauge='balanced', which truncates by SVD"
+            f"not every matrix fits; take the full ones or gauge='balanced', which truncates by SVD"
         )
     factors = embed(w, modes) if full else schmidt(w, modes, bonds)[0]
     return factors if gauge == "identity" else sweep(factors, at, centre)

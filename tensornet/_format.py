@@ -117,18 +117,30 @@ class Format(ABC):
 
     def linearize(self, factors: Sequence[Array], /) -> tuple[Array, Callable[[Array], tuple[Array, ...]]]:
         """`contract`, and `pullback` as a function of dL/dW alone: the two share their products, which stay alive."""
-        self.check_factors(factors)
-        return linearize(self.path, factors)
+        lead = self.check_factors(factors)
+        w, pull = linearize(self.path, factors)
+
+        def pullback(gradient: Array) -> tuple[Array, ...]:
+            self._check_gradient(gradient, lead)
+            return pull(gradient)
+
+        return w, pullback
 
     def pullback(self, factors: Sequence[Array], gradient: Array, /) -> tuple[Array, ...]:
-        """dL/dT_k of every factor from dL/dW (*lead, rows, cols); exact, because W is linear in each factor."""
-        self.check_factors(factors)
-        if tuple(gradient.shape[-2:]) != self.shape:
-            raise TensorNetError(
-                f"{type(self).__name__}.pullback: the gradient has shape {tuple(gradient.shape)}, needed (…, "
-                f"{self.shape[0]}, {self.shape[1]}), because it is that of W (out, in); transpose it if it is of a kernel"
-            )
+        """dL/dT_k of every factor from dL/dW (*lead, rows, cols); exact, because W is linear in each factor.
+
+        lead: that of the factors; factors of one matrix take a stack of gradients too, and give a stack of each dL/dT_k
+        """
+        self._check_gradient(gradient, self.check_factors(factors))
         return pullback(self.path, factors, gradient)
+
+    def _check_gradient(self, gradient: Array, lead: tuple[int, ...]) -> None:
+        got = tuple(getattr(gradient, "shape", ()))
+        if got[-2:] != self.shape or (lead and got[:-2] != lead):
+            raise TensorNetError(
+                f"{type(self).__name__}.pullback: the gradient has shape {got}, needed {lead + self.shape}, because it is that "
+                f"of W (out, in) with the batch axes of the factors; transpose it if it is of a kernel"
+            )
 
     def apply(self, factors: Sequence[Array], x: Array, /) -> Array:
         """x @ W.T, the way round that needs fewer operations: through W or through the factors.
@@ -137,14 +149,14 @@ class Format(ABC):
         x: (..., cols)
         returns: (..., rows)
         """
-        self.check_factors(factors)
+        lead = self.check_factors(factors)
         rows, cols = self.shape
         if x.shape[-1] != cols:
             raise TensorNetError(
                 f"{type(self).__name__}.apply: x has {x.shape[-1]} features, the matrix has {cols} columns; x must be "
                 f"(…, {cols}), because apply is x @ W.T with W (out, in); transpose x or use the format of W.T"
             )
-        if any(f.ndim != len(s) for f, s in zip(factors, self.shapes, strict=True)):
+        if lead:
             raise TensorNetError(
                 f"{type(self).__name__}.apply: the factors have leading batch axes, needed those of one matrix, because "
                 f"batch axes of x and of W would be mixed up; apply them one by one, or use x @ W.T of contract"
@@ -171,17 +183,19 @@ class Format(ABC):
         """The same matrix in another gauge."""
         return self.decompose(self.contract(factors), gauge=gauge, check_finite=False)
 
-    def check_factors(self, factors: Sequence[Array], /) -> None:
-        """Refuse factors whose trailing shapes are not `shapes`."""
-        got = [tuple(f.shape) for f in factors]
+    def check_factors(self, factors: Sequence[Array], /) -> tuple[int, ...]:
+        """Refuse factors whose trailing shapes are not `shapes`; returns the leading batch axes they share."""
+        got = [tuple(getattr(f, "shape", ())) for f in factors]
+        leads = {g[: max(len(g) - len(s), 0)] for g, s in zip(got, self.shapes, strict=False)}
         fits = len(got) == len(self.shapes) and all(
             g[len(g) - len(s) :] == s for g, s in zip(got, self.shapes, strict=True)
         )
-        if not fits:
+        if not fits or len(leads) != 1:
             raise TensorNetError(
-                f"{type(self).__name__}: got factors of shapes {got}, needed {list(self.shapes)} (after any leading batch "
-                f"axes), because that is what this format declares; pass the format they were made with"
+                f"{type(self).__name__}: got factors of shapes {got}, needed {list(self.shapes)} (after the same leading batch "
+                f"axes in all), because that is what this format declares; pass the format they were made with"
             )
+        return leads.pop()
 
     # ---- plain data -------------------------------------------------------------------------------------------------
 

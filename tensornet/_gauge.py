@@ -23,9 +23,9 @@ Gauge = str | Mixed
 def orthogonal_centre(who: str, gauge: Gauge, n: int, central: int) -> int | None:
     """The factor that is no isometry in an orthogonal gauge of n factors, or None for the other gauges."""
     if isinstance(gauge, Mixed):
-        if not 0 <= gauge.centre < n:
+        if not (isinstance(gauge.centre, int) and 0 <= gauge.centre < n):
             raise TensorNetError(
-                f"{who}: Mixed(centre={gauge.centre}) names no factor; there are {n}, so the centre must be in "
+                f"{who}: Mixed(centre={gauge.centre!r}) names no factor; there are {n}, so the centre must be in "
                 f"0…{n - 1}, because it is the one factor that is not an isometry; choose one of them"
             )
         return gauge.centre

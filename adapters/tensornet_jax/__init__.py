@@ -5,5 +5,4 @@ from tensornet import Alignment as Alignment
 from ._plan import plan as plan
 from ._state import OverparameterizedState as OverparameterizedState
 from ._state import materialize as materialize
-from ._state import resync as resync
 from ._transformation import overparameterize as overparameterize

@@ -26,4 +26,6 @@ def plan(params: Any, rules: Rules = "all-linear", *, kernels: str = KERNEL, **o
     turned = {n for n, s in shapes.items() if len(s) == 2 and re.fullmatch(kernels, n)}
     out_in = {n: s[::-1] if n in turned else s for n, s in shapes.items()}
     linear = [n for n, s in out_in.items() if len(s) == 2 and n.rsplit(".", 1)[-1] != "embedding"]
-    return tn.plan(out_in, rules, linear=linear, transposed=turned, **options)
+    others = [n for n, s in out_in.items() if len(s) > 1 and n not in linear] if rules == "all-linear" else []
+    skipped = {n: f"no matrix, but {len(out_in[n])} axes" if len(out_in[n]) > 2 else "an embedding" for n in others}
+    return tn.plan(out_in, rules, linear=linear, skipped=skipped, transposed=turned, **options)

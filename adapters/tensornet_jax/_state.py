@@ -16,7 +16,12 @@ Factors = tuple[Array, ...]
 
 
 class AlignmentState(NamedTuple):
-    """steps: () int32 · loss: Σ_pairs L_Aux of the last step · teacher, targets: weight name → factors."""
+    """What alignment goes on from.
+
+    steps             () int32, updates so far
+    loss              (), Σ_pairs L_Aux of the last update, not multiplied by its weight λ; NaN before the first
+    teacher, targets  weight name → factors: the teacher's, and those as last rotated onto the student
+    """
 
     steps: Array
     loss: Array
@@ -63,25 +68,30 @@ def factors_of(name: str, fmt: tn.Format, weight: Array, transposed: bool, gauge
         raise TensorNetError(f"{name}: {error}") from error
 
 
-def materialize(plan: tn.Plan, state: OverparameterizedState, params: Any) -> Any:
+def materialize(plan: tn.Plan, state: Any, params: Any) -> Any:
     """`params` with every planned weight written anew from its factors: W = contract(T_1 … T_n), bit for bit.
 
     `optax.apply_updates` leaves the same up to one rounding of params + (W − params), which never adds up.
+
+    state: the transformation's, or one that holds it, such as that of an optax.chain
     """
+    factors = _found(state).factors
 
     def write(name: str, leaf: Array) -> Array:
-        return contracted(plan, name, state.factors[name]).astype(leaf.dtype) if name in plan else leaf
+        return contracted(plan, name, factors[name]).astype(leaf.dtype) if name in plan else leaf
 
     return map_named(write, params)
 
 
-def resync(plan: tn.Plan, state: OverparameterizedState, params: Any, tx: Any) -> OverparameterizedState:
-    """A state for weights that somebody else wrote: decomposed anew; the inner state starts again.
-
-    tx: what `overparameterize` returned
-    """
-    fresh = tx.init(params)
-    return fresh if state.alignment is None else fresh._replace(alignment=state.alignment)
+def _found(state: Any) -> OverparameterizedState:
+    leaves = jax.tree.leaves(state, is_leaf=lambda s: isinstance(s, OverparameterizedState))
+    held = [s for s in leaves if isinstance(s, OverparameterizedState)]
+    if len(held) != 1:
+        raise TensorNetError(
+            f"materialize: the state holds {len(held)} states of overparameterize, needed one, whose factors to contract; pass "
+            f"the state that its init and update return"
+        )
+    return held[0]
 
 
 def contracted(plan: tn.Plan, name: str, factors: Factors) -> Array:
@@ -92,6 +102,13 @@ def contracted(plan: tn.Plan, name: str, factors: Factors) -> Array:
 
 
 def checksum(array: Array) -> Array:
-    """The sum of the bits as integers modulo 2³²: exact in any order, and changed by any single change."""
-    words = jax.lax.bitcast_convert_type(array, {1: jnp.uint8, 2: jnp.uint16}.get(array.dtype.itemsize, jnp.uint32))
-    return jnp.sum(words.astype(jnp.uint32), dtype=jnp.uint32)
+    """A number that changes with any one entry, and when entries change places.
+
+    The sum of the bits modulo 2³², each entry weighted by its place: exact, in any order of summation. The weights are
+    odd, so that no change of one entry is lost.
+    """
+    array = jnp.asarray(array)
+    kind = {1: jnp.uint8, 2: jnp.uint16}.get(array.dtype.itemsize, jnp.uint32)
+    words = jax.lax.bitcast_convert_type(array, kind).astype(jnp.uint32).ravel()
+    places = jax.lax.iota(jnp.uint32, words.size) * jnp.uint32(0x9E3779B1)
+    return jnp.sum(words * (2 * places * places + 2 * places + 1), dtype=jnp.uint32)

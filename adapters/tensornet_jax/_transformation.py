@@ -37,9 +37,14 @@ def overparameterize(
     two updates. Inside jit, where values cannot be looked at, the last arrives as jax.errors.JaxRuntimeError with the
     same message, and the first decomposition takes values as they are.
     """
+    if not (isinstance(plan, tn.Plan) and len(plan) and hasattr(tx, "update")):
+        raise TensorNetError(
+            f"overparameterize: got ({type(tx).__name__}, {type(plan).__name__}), needed an optax transformation and a plan "
+            f"with at least one weight, in this order"
+        )
     inner = optax.with_extra_args_support(tx)
     teacher: dict[str, Factors] = {}
-    if alignment:
+    if alignment is not None:
         plan, teacher = _alignment.start(alignment, plan, gauge)
 
     def init(params: Any) -> OverparameterizedState:
@@ -49,7 +54,9 @@ def overparameterize(
             factors=factors,
             inner=inner.init(_with_factors(params, factors)),
             written={name: checksum(leaves[name]) for name in plan},
-            alignment=AlignmentState(jnp.zeros((), jnp.int32), jnp.zeros(()), teacher, teacher) if alignment else None,
+            alignment=AlignmentState(jnp.zeros((), jnp.int32), jnp.full((), jnp.nan), teacher, teacher)
+            if alignment
+            else None,
         )
 
     def update(gradients: Any, state: OverparameterizedState, params: Any = None, **extra: Any) -> Any:
@@ -57,6 +64,11 @@ def overparameterize(
             raise TensorNetError(
                 "overparameterize: update was called without params; needed the dense parameters, because the update is the "
                 "way from them to contract(factors); call tx.update(grads, state, params)"
+            )
+        if (alignment is None) != (state.alignment is None):
+            raise TensorNetError(
+                "overparameterize: transformation and state differ in whether there is alignment; one of them was made with "
+                "other arguments; make the state with this transformation's init"
             )
         _refuse_overwritten(plan, state, params)
         pulled = _pulled(plan, state.factors, gradients)
@@ -103,7 +115,7 @@ def _refuse_overwritten(plan: tn.Plan, state: OverparameterizedState, params: An
             raise TensorNetError(
                 f"overparameterize: somebody else wrote {', '.join(guilty)} since the last update (a loaded checkpoint, an "
                 f"EMA swap, a transformation after this one?); this update would undo that, because the factors are the "
-                f"truth; put the old values back, or call resync(plan, state, params, tx) to decompose the new ones"
+                f"truth; put the old values back, or call state = tx.init(params) to decompose the new ones"
             )
 
     if isinstance(changed, jax.core.Tracer):

@@ -1,6 +1,6 @@
 """The alignment loss of all paired weights, and its gradient on their factors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -15,9 +15,7 @@ from ._weight import Weight, factors_of, full_precision
 class Aligner:
     """Teacher factors for each paired weight, and the target they make for the student as it stands."""
 
-    def __init__(
-        self, options: tn.Alignment, plan: tn.Plan, weights: Mapping[str, Weight], gauge: str, student: Sequence[str]
-    ) -> None:
+    def __init__(self, options: tn.Alignment, plan: tn.Plan, weights: Mapping[str, Weight], gauge: str) -> None:
         if not isinstance(options, tn.Alignment):
             raise tn.TensorNetError(
                 f"overparameterize: alignment is a {type(options).__name__}, needed an Alignment, which says how; pass "
@@ -26,7 +24,7 @@ class Aligner:
         teacher = _matrices(options.teacher)
         self.gauge = gauge
         self.options = options
-        self.plan = plan.aligned({n: tuple(w.shape) for n, w in teacher.items()}, options.pairs, student)
+        self.plan = plan.aligned({n: tuple(w.shape) for n, w in teacher.items()}, options.pairs)
         self.weights = {name: weights[name] for name in self.plan.teachers}
         self.teacher = {name: self._factors(name, teacher[other]) for name, other in self.plan.teachers.items()}
         self.targets = dict(self.teacher)

@@ -61,7 +61,7 @@ class Overparameterized(Optimizer):
         self._weights = {n: Weight.decomposed(n, plan[n], p, gauge) for n, p in parameters.items()}
         self._aligner = None
         if alignment is not None:
-            self._aligner = Aligner(alignment, plan, self._weights, gauge, [n for n, _ in model.named_parameters()])
+            self._aligner = Aligner(alignment, plan, self._weights, gauge)
             self.plan = self._aligner.plan
         super().__init__([dict(g) for g in inner.param_groups], dict(inner.defaults))
         hand_over(inner, self._weights.values())

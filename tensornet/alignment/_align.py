@@ -39,9 +39,7 @@ def align(
     returns: a scalar, summed over lead axes; zero when the two are equal (for "procrustes", up to the gauge within `form`)
     """
     check_gauge("align", gauge)
-    fmt.check_factors(student)
-    fmt.check_factors(teacher)
-    lead = {tuple(f.shape[: f.ndim - len(s)]) for fs in (student, teacher) for f, s in zip(fs, fmt.shapes, strict=True)}
+    lead = {fmt.check_factors(student), fmt.check_factors(teacher)}
     if len(lead) > 1:
         raise TensorNetError(
             f"align: the factors have different leading batch axes {sorted(lead)}; needed the same for all, because they are "

@@ -31,9 +31,9 @@ class Alignment:
 
     def __post_init__(self) -> None:
         check_gauge("Alignment", self.gauge)
-        if not self.weight >= 0:
+        if isinstance(self.weight, str) or not self.weight >= 0:
             raise TensorNetError(
-                f"Alignment: weight={self.weight}, needed a number ≥ 0, because a negative one repels; pass one"
+                f"Alignment: weight={self.weight!r}, needed a number ≥ 0, because a negative one repels; pass one"
             )
         if not (isinstance(self.every, int) and self.every > 0):
             raise TensorNetError(f"Alignment: every={self.every!r}, needed an integer ≥ 1, a number of steps; pass one")

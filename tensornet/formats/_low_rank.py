@@ -36,10 +36,10 @@ class LowRank(Format):
         full = min(self.out, self.in_)
         if self.rank is None:
             object.__setattr__(self, "rank", full)
-        if not 1 <= self.rank <= full:
+        if not isinstance(self.rank, int) or not 1 <= self.rank <= full:
             raise TensorNetError(
-                f"LowRank: rank {self.rank} of a {self.out} × {self.in_} matrix, needed 1…{full}, because a larger one "
-                f"has directions that carry nothing; choose one in that range"
+                f"LowRank: rank {self.rank!r} of a {self.out} × {self.in_} matrix, needed an integer in 1…{full}, because a "
+                f"larger one has directions that carry nothing; choose one in that range"
             )
 
     @classmethod

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, SupportsIndex
 
 from .. import _chain
 from .._arrays import Array, eye, namespace
@@ -58,9 +58,9 @@ class MPO(Format):
             raise TensorNetError(
                 f"MPO.for_shape: shape {shape}, needed (rows, cols), because an MPO is of a matrix; pass both"
             )
-        if cores < 2:
+        if not isinstance(cores, int) or cores < 2:
             raise TensorNetError(
-                f"MPO.for_shape: cores={cores}, needed at least 2, the two outer factors; pass cores=2 or more"
+                f"MPO.for_shape: cores={cores!r}, needed an integer of at least 2, the two outer factors; pass cores=2 or more"
             )
         (r1, r2), (c1, c2) = (split_in_two("MPO.for_shape", a, n) for a, n in zip(("rows", "cols"), shape, strict=True))
         ones = (1,) * (cores - 2)
@@ -129,11 +129,11 @@ class MPO(Format):
 
 
 def _sizes(field: str, sizes: Sequence[int]) -> tuple[int, ...]:
-    if not isinstance(sizes, Sequence) or not all(isinstance(s, int) and s > 0 for s in sizes):
+    if not isinstance(sizes, Sequence) or not all(isinstance(s, SupportsIndex) and int(s) > 0 for s in sizes):
         raise TensorNetError(
             f"MPO: {field}={sizes!r}, needed a sequence of positive integers, one for each factor; pass a tuple"
         )
-    return tuple(sizes)
+    return tuple(int(s) for s in sizes)
 
 
 def _check_bonds(bonds: tuple[int, ...], modes: tuple[int, ...], full: tuple[int, ...]) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,12 +23,14 @@ class Plan(Mapping[str, Format]):
     skipped     weight name → why it has no format, for weights that could have had one
     transposed  names of weights that their framework stores as (in, out), as JAX kernels are
     teachers    weight name → aligned weight of the teacher
+    weights     names of all the model's weights, planned or not, by which layers are counted
     """
 
     formats: Mapping[str, Format]
     skipped: Mapping[str, str] = field(default_factory=dict)
     transposed: frozenset[str] = frozenset()
     teachers: Mapping[str, str] = field(default_factory=dict)
+    weights: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Format:
         return self.formats[name]
@@ -43,14 +45,13 @@ class Plan(Mapping[str, Format]):
     def num_params(self) -> int:
         return sum(f.num_params for f in self.formats.values())
 
-    def aligned(self, teacher: Mapping[str, Shape], pairs: Any, student: Sequence[str] = ()) -> "Plan":
+    def aligned(self, teacher: Mapping[str, Shape], pairs: Any) -> "Plan":
         """This plan with the teacher weight of each weight.
 
         teacher: names and shapes (out, in) of the teacher's weights
-        student: names of all the student's weights, planned or not, by which "uniform" counts layers
         raises: TensorNetError if a pair names nothing, or its two weights cannot have factors of equal shapes
         """
-        found = pair_names(list(student) or list(self), list(teacher), pairs, list(self))
+        found = pair_names(self.weights or list(self), list(teacher), pairs, list(self))
         for name, other in found.items():
             if teacher[other] != self[name].shape:
                 raise TensorNetError(
@@ -67,6 +68,7 @@ class Plan(Mapping[str, Format]):
             "skipped": dict(self.skipped),
             "transposed": sorted(self.transposed),
             "teachers": dict(self.teachers),
+            "weights": list(self.weights),
         }
         return json.dumps(data, indent=1)
 
@@ -75,7 +77,7 @@ class Plan(Mapping[str, Format]):
         try:
             data = json.loads(text)
             version = data["version"]
-            keys = ("formats", "skipped", "transposed", "teachers") if version == VERSION else ()
+            keys = ("formats", "skipped", "transposed", "teachers", "weights") if version == VERSION else ()
             parts = [data[k] for k in keys]
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise TensorNetError(f"Plan: this text is not what Plan.to_json writes ({error!r}); pass that") from error
@@ -83,8 +85,9 @@ class Plan(Mapping[str, Format]):
             raise TensorNetError(
                 f"Plan: version {version} was written by another release, this one reads {VERSION}; install that release"
             )
-        formats, skipped, transposed, teachers = parts
-        return Plan({n: from_dict(f) for n, f in formats.items()}, skipped, frozenset(transposed), teachers)
+        formats, skipped, transposed, teachers, weights = parts
+        made = {n: from_dict(f) for n, f in formats.items()}
+        return Plan(made, skipped, frozenset(transposed), teachers, tuple(weights))
 
     def __str__(self) -> str:
         head = ("weight", "shape", "format", "params ×", "GFLOP/step", "factors MB", "teacher")
@@ -119,7 +122,8 @@ def plan(
     """
     linear = [n for n, s in shapes.items() if len(s) == 2] if linear is None else linear
     formats, left_out = match(Weights(shapes, linear, skipped or {}), rules, format, options)
-    return Plan(formats, {**(skipped or {}), **left_out}, frozenset(transposed) & frozenset(formats))
+    left_out = {**(skipped or {}), **left_out}
+    return Plan(formats, left_out, frozenset(transposed) & frozenset(formats), weights=(*shapes, *(skipped or {})))
 
 
 def _cells(fmt: Format) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tensornet as tn
-from tensornet.alignment import rotated
+from tensornet.alignment import distance_to, rotated
 from tensornet.testing import LawError, assert_gauge_invariant
 
 FMT = tn.MPO((2, 2, 3), (2, 3, 2))  # no unit mode: bonds couple auxiliary factors to a central one of their own
@@ -97,3 +97,13 @@ def test_scale_does_not_overflow_the_invariant_loss():
 def test_options_have_defaults():
     options = tn.Alignment(None)
     assert (options.pairs, options.gauge, options.every) == ("uniform", "procrustes", 100)
+
+
+def test_the_rounds_of_procrustes_have_converged():
+    """Three inner bonds, a student that has moved, an unrelated teacher: nothing is left to gain."""
+    fmt = tn.MPO((4, 2, 2, 2), (2, 4, 2, 3))
+    rng = np.random.default_rng(0)
+    student, teacher = (fmt.decompose(rng.standard_normal(fmt.shape)) for _ in range(2))
+    student = [s + 0.3 * rng.standard_normal(s.shape) * np.sqrt(np.mean(s**2)) for s in student]
+    short, long = (distance_to(fmt, student, rotated(fmt, student, teacher, **r), "none") for r in ({}, {"rounds": 60}))
+    assert short == pytest.approx(long, rel=1e-6)

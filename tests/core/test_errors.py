@@ -54,7 +54,10 @@ CASES = {
     "size 0 in rows": (lambda: tn.MPO((0, 2), (2, 3)), r"rows=\(0, 2\), needed a sequence of positive integers"),
     "a string": (lambda: tn.MPO("22", (2, 3)), "rows='22', needed a sequence of positive integers"),
     "no matrix": (lambda: tn.MPO.for_shape((4,)), r"shape \(4,\), needed \(rows, cols\)"),
-    "one core": (lambda: tn.MPO.for_shape((4, 6), cores=1), "cores=1, needed at least 2, the two outer factors"),
+    "one core": (
+        lambda: tn.MPO.for_shape((4, 6), cores=1),
+        "cores=1, needed an integer of at least 2, the two outer factors",
+    ),
     "a prime": (
         lambda: tn.MPO.for_shape((769, 768)),
         r"769 rows, which does not split .* 768 = 32 × 24 or 770 = 35 × 22; .* rows=\(769, 1\)",
@@ -68,7 +71,23 @@ CASES = {
         lambda: tn.MPO((4, 1, 4), (1, 1, 1), (4, 2)),
         "bonds 4 and 2 at factor 1 differ by more than its 1 entries can bridge, .* lower the larger one to at most 2",
     ),
-    "rank": (lambda: tn.LowRank(4, 6, 5), "rank 5 of a 4 × 6 matrix, needed 1…4, because"),
+    "rank of another kind": (lambda: tn.LowRank(4, 6, 2.0), "rank 2.0 of a 4 × 6 matrix, needed an integer in 1…4"),
+    "cores of another kind": (lambda: tn.MPO.for_shape((4, 6), cores=2.5), "cores=2.5, needed an integer"),
+    "nothing in it": (
+        lambda: FMT.decompose(np.ones((0, 4, 6))),
+        r"weight of shape \(0, 4, 6\), needed at least one entry",
+    ),
+    "unlike leads": (
+        lambda: FMT.contract([FACTORS[0][None], FACTORS[1]]),
+        r"got factors of shapes \[\(1, 1, 2, 2, 4\), .* \(after the same leading batch axes in all\)",
+    ),
+    "lead of the gradient": (
+        lambda: FMT.pullback([f[None] for f in FACTORS], np.ones((2, 4, 6))),
+        r"the gradient has shape \(2, 4, 6\), needed \(1, 4, 6\)",
+    ),
+    "centre of another kind": (lambda: FMT.decompose(W, gauge=tn.Mixed("a")), r"Mixed\(centre='a'\) names no factor"),
+    "weight of another kind": (lambda: tn.Alignment(None, weight="x"), "weight='x', needed a number ≥ 0"),
+    "rank": (lambda: tn.LowRank(4, 6, 5), "rank 5 of a 4 × 6 matrix, needed an integer in 1…4, because"),
     "name taken": (
         lambda: formats.register(type("Mine", (tn.LowRank,), {"name": "mpo"})),
         "the name 'mpo' belongs to MPO already; .* give Mine another name",
@@ -119,7 +138,7 @@ CASES = {
     "x of another width": (lambda: FMT.apply(FACTORS, W.T), r"x has 4 features, the matrix has 6 columns; .* \(…, 6\)"),
     "gradient of another shape": (
         lambda: FMT.pullback(FACTORS, W.T),
-        r"the gradient has shape \(6, 4\), needed \(…, 4, 6\), because it is that of W",
+        r"the gradient has shape \(6, 4\), needed \(4, 6\), because it is that of W",
     ),
     "x by a stack": (
         lambda: FMT.apply(FMT.decompose(np.stack([W, W])), W),

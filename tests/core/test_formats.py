@@ -136,3 +136,7 @@ def test_exact_at_the_size_of_bert(library, gauge):
     assert error < (1e-6 if gauge != "identity" else 1e-30)
     again = PAPER.contract(PAPER.decompose(w, gauge=gauge))
     assert np.linalg.norm(np.asarray(again - w)) / np.linalg.norm(np.asarray(w)) < 3e-6
+
+
+def test_sizes_of_numpys_integers_are_taken():
+    assert tn.MPO(tuple(np.asarray([2, 2])), (2, 3)) == tn.MPO((2, 2), (2, 3))

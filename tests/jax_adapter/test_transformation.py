@@ -103,8 +103,83 @@ def test_an_overwritten_weight_is_refused_and_resync_takes_it():
     gradients = jax.grad(loss_of)(p, batch(0))
     with pytest.raises(tn.TensorNetError, match=r"somebody else wrote head.kernel since the last update"):
         tx.update(gradients, state, p)
-    state = tnj.resync(plan, state, p, tx)
-    tx.update(gradients, state, p)
+    state = tx.init(p)
+    updates, state = tx.update(gradients, state, p)
+    moved = optax.apply_updates(p, updates)
+    assert 0 < distance(moved, p) < 1
+    assert distance(moved, tnj.materialize(plan, state, moved)) < 1e-6
+
+
+def swapped(w):
+    return w.at[0, 0].set(w[1, 2]).at[1, 2].set(w[0, 0])
+
+
+@pytest.mark.parametrize("change", [lambda w: w[::-1], lambda w: w[:, ::-1], swapped])
+def test_the_same_entries_in_other_places_are_an_overwrite(change):
+    p = params(0)
+    _, tx = wrapped(p, rules=r"head.kernel", cores=2)
+    state = tx.init(p)
+    p["head"]["kernel"] = change(p["head"]["kernel"])
+    with pytest.raises(tn.TensorNetError, match=r"somebody else wrote head.kernel"):
+        tx.update(p, state, p)
+
+
+def test_numpy_parameters_are_taken():
+    p = jax.tree.map(np.asarray, params(0))
+    plan, tx = wrapped(p, rules=r"head.kernel", cores=2)
+    updates, state = tx.update(jax.grad(loss_of)(params(0), batch(0)), tx.init(p), p)
+    moved = optax.apply_updates(p, updates)
+    assert distance(moved, tnj.materialize(plan, state, moved)) < 1e-6
+
+
+def test_materialize_finds_its_state_in_a_chain():
+    p = params(0)
+    plan, tx = wrapped(p, rules=r"head.kernel", cores=2)
+    chain = optax.chain(optax.clip_by_global_norm(1.0), tx)
+    trained, state = train(chain, p, chain.init(p), range(2))
+    assert distance(trained, tnj.materialize(plan, state, trained)) < 1e-6
+    with pytest.raises(tn.TensorNetError, match=r"holds 0 states of overparameterize, needed one"):
+        tnj.materialize(plan, optax.sgd(0.1).init(p), p)
+
+
+def test_layers_are_counted_over_the_whole_student():
+    def stack(depth):
+        rng = np.random.default_rng(depth)
+        return {"blocks": [{"kernel": jnp.asarray(rng.standard_normal((12, 12)))} for _ in range(depth)]}
+
+    student, teacher = stack(2), stack(6)
+    plan = tnj.plan(student, r"blocks.0.kernel", cores=2)
+    state = tnj.overparameterize(optax.sgd(0.1), plan, alignment=tnj.Alignment(teacher)).init(student)
+    want = plan["blocks.0.kernel"].decompose(teacher["blocks"][2]["kernel"].T)
+    assert all(jnp.array_equal(a, b) for a, b in zip(state.alignment.teacher["blocks.0.kernel"], want, strict=True))
+
+
+def test_all_linear_lists_what_it_leaves_out():
+    shapes = {"conv": {"kernel": (3, 3, 4, 8)}, "token": {"embedding": (8, 4)}, "fc": {"kernel": (4, 8)}}
+    plan = tnj.plan(jax.tree.map(jnp.ones, shapes, is_leaf=lambda s: isinstance(s, tuple)), cores=2)
+    assert list(plan) == ["fc.kernel"]
+    assert plan.skipped == {"conv.kernel": "no matrix, but 4 axes", "token.embedding": "an embedding"}
+
+
+def test_two_leaves_of_one_name():
+    with pytest.raises(tn.TensorNetError, match=r"a.b names two leaves of this tree"):
+        tnj.plan({"a.b": jnp.ones((4, 4)), "a": {"b": jnp.ones((4, 4))}})
+
+
+def test_state_made_without_alignment():
+    p = params(0)
+    _, plain = wrapped(p, cores=2)
+    _, aligned = wrapped(p, cores=2, alignment=tnj.Alignment(params(1)))
+    with pytest.raises(tn.TensorNetError, match=r"differ in whether there is alignment"):
+        aligned.update(p, plain.init(p), p)
+
+
+def test_arguments_of_the_wrong_kind():
+    plan = tnj.plan(params(0), r".*kernel", cores=2)
+    with pytest.raises(tn.TensorNetError, match=r"needed an optax transformation and a plan"):
+        tnj.overparameterize(plan, optax.sgd(0.1))
+    with pytest.raises(tn.TensorNetError, match=r"alignment is a dict, needed an Alignment"):
+        tnj.overparameterize(optax.sgd(0.1), plan, alignment=params(1))
 
 
 def test_an_overwritten_weight_is_refused_under_jit():
