@@ -18,7 +18,7 @@ class Difference:
     def verdict(self) -> str:
         """What the interval says of ours against the baseline."""
         if abs(self.mean) <= self.half:
-            return "no different, as far as shown, from"
+            return "not shown to differ from"
         return "better than" if self.mean > 0 else "worse than"
 
 

@@ -1,14 +1,23 @@
 """The names that others build on (design §8) stay where they are."""
 
 import tensornet as tn
+import tensornet_jax
+import tensornet_torch
 
 NAMES = "MPO LowRank Format Mixed Network Path TensorNetError Alignment Plan align plan formats testing"
 
-ATTRIBUTES = "shape shapes bonds num_params scale central auxiliary decompose contract apply pullback"
+ATTRIBUTES = "shape shapes bonds num_params scale central auxiliary decompose contract linearize apply pullback"
 
 
 def test_names_of_the_core():
     assert set(NAMES.split()) <= set(dir(tn))
+
+
+def test_names_of_the_adapters():
+    torch_names = "plan overparameterize Alignment Overparameterized"
+    jax_names = "plan overparameterize materialize Alignment OverparameterizedState"
+    assert set(torch_names.split()) <= set(dir(tensornet_torch))
+    assert set(jax_names.split()) <= set(dir(tensornet_jax))
 
 
 def test_names_of_testing():
@@ -18,19 +27,7 @@ def test_names_of_testing():
 
 def test_attributes_of_a_format():
     fmt = tn.MPO((2, 3), (3, 2))
-    for name in [
-        "shape",
-        "shapes",
-        "bonds",
-        "num_params",
-        "scale",
-        "central",
-        "auxiliary",
-        "decompose",
-        "contract",
-        "apply",
-        "pullback",
-    ]:
+    for name in ATTRIBUTES.split():
         assert hasattr(fmt, name)
 
 

@@ -29,6 +29,8 @@ def test_rearranged_matrix_has_the_schmidt_values():
 def test_a_broken_bound_shows():
     row = Row("numpy", (2, 2), "balanced", ratio=2.0, bound=1.5, error=0.0)
     assert not row.holds
+    assert not Row("numpy", (2, 2), "balanced", ratio=1.0, bound=1.5, error=1e-5).holds
+    assert Row("numpy", (2, 2), "balanced", ratio=1.0, bound=1.5, error=1e-7).holds
     console = Console(width=100, record=True, file=io.StringIO())
     console.print(table([row]))
     assert "BROKEN" in console.export_text()

@@ -53,6 +53,7 @@ def test_from_end_to_end(backend, tmp_path):
         assert entry["parameters"]["shipped"] == STUDENT.num_params
         assert entry["fold_error"] < 1e-6
         assert entry["step_time_to_kd"] > 0
+        assert 0.5 < entry["inference_to_plain"] < 2
         assert (entry["parameters"]["training"] > STUDENT.num_params) == bool(arm(key).cores)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     reported = [line for line in lines if line["phase"] == "report"]
@@ -159,10 +160,10 @@ def test_paired_interval_by_hand():
     d = paired([2.0, 4.0, 6.0], [1.0, 2.0, 3.0])
     assert d.mean == 2.0
     assert math.isclose(d.half, 4.302652729911275 / 3**0.5, rel_tol=1e-9)
-    assert d.verdict == "no different, as far as shown, from"
+    assert d.verdict == "not shown to differ from"
     assert paired([2.0, 2.1, 2.0], [1.0, 1.0, 1.1]).verdict == "better than"
     assert paired([1.0, 1.0, 1.1], [2.0, 2.1, 2.0]).verdict == "worse than"
-    assert paired([2.0], [1.0]).verdict == "no different, as far as shown, from"
+    assert paired([2.0], [1.0]).verdict == "not shown to differ from"
     assert spread([1.0, 3.0]) == (2.0, 2**0.5)
 
 
