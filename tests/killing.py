@@ -15,7 +15,7 @@ def run_killed(script: Path, folder: Path, steps: int, final: str, every: int) -
     """Kill about `every` steps after each start, until `final` is there; returns the number of kills."""
     kills = 0
     while not (folder / final).exists():
-        process = start(script, folder, steps, pause=0.02)
+        process = start(script, folder, steps, pause=0.05)
         seen, deadline = done(folder), time.monotonic() + 60
         while process.poll() is None and done(folder) < seen + every and time.monotonic() < deadline:
             time.sleep(0.01)

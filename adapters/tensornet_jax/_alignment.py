@@ -10,7 +10,7 @@ from jax import Array
 import tensornet as tn
 from tensornet.alignment import distance_and_gradient, target
 
-from ._state import AlignmentState, Factors, factors_of
+from ._state import AlignmentState, Factors, copied, factors_of
 from ._tree import named_leaves
 
 
@@ -29,6 +29,12 @@ def start(options: tn.Alignment, plan: tn.Plan, gauge: str) -> tuple[tn.Plan, di
         for name, other in plan.teachers.items()
     }
     return plan, factors
+
+
+def begin(teacher: Mapping[str, Factors]) -> AlignmentState:
+    """The state before the first update, whose step 0 makes the first targets."""
+    ours, targets = ({n: copied(f) for n, f in teacher.items()} for _ in range(2))
+    return AlignmentState(jnp.zeros((), jnp.int32), jnp.full((), jnp.nan), ours, targets)
 
 
 def loss_and_gradient(

@@ -63,9 +63,15 @@ def factors_of(name: str, fmt: tn.Format, weight: Array, transposed: bool, gauge
     traced = isinstance(weight, jax.core.Tracer)
     try:
         with nullcontext() if traced else jax.ensure_compile_time_eval(), jax.default_matmul_precision("float32"):
-            return fmt.decompose(out_in(weight, transposed), gauge=gauge, check_finite=not traced)
+            factors = fmt.decompose(out_in(weight, transposed), gauge=gauge, check_finite=not traced)
+            return copied(factors)  # the weight itself may be among them, and both may be donated
     except TensorNetError as error:
         raise TensorNetError(f"{name}: {error}") from error
+
+
+def copied(factors: Factors) -> Factors:
+    """The same in buffers of their own: a jitted step that donates its state takes each buffer once and for ever."""
+    return tuple(jnp.array(f, copy=True) for f in factors)
 
 
 def materialize(plan: tn.Plan, state: Any, params: Any) -> Any:

@@ -11,7 +11,7 @@ import tensornet as tn
 from tensornet import TensorNetError
 
 from . import _alignment
-from ._state import AlignmentState, Factors, OverparameterizedState, checksum, contracted, decomposed
+from ._state import Factors, OverparameterizedState, checksum, contracted, decomposed
 from ._tree import branches, map_named, named_leaves, out_in
 
 
@@ -54,9 +54,7 @@ def overparameterize(
             factors=factors,
             inner=inner.init(_with_factors(params, factors)),
             written={name: checksum(leaves[name]) for name in plan},
-            alignment=AlignmentState(jnp.zeros((), jnp.int32), jnp.full((), jnp.nan), teacher, teacher)
-            if alignment
-            else None,
+            alignment=_alignment.begin(teacher) if alignment else None,
         )
 
     def update(gradients: Any, state: OverparameterizedState, params: Any = None, **extra: Any) -> Any:

@@ -69,6 +69,29 @@ def test_state_is_a_pytree_that_scan_carries():
     assert distance(scanned, looped) < 1e-5
 
 
+@pytest.mark.parametrize("gauge", ["balanced", "identity"])
+def test_parameters_and_state_can_be_donated(gauge):
+    """No buffer stands in them twice, and none is the transformation's own: a second start finds all it needs."""
+    p = {"weight": jnp.asarray(np.random.default_rng(0).standard_normal((6, 12)), jnp.float32)}
+    teacher = {"weight": jnp.asarray(np.random.default_rng(1).standard_normal((6, 12)), jnp.float32)}
+    plan = tnj.plan(p, format="low_rank")
+    tx = tnj.overparameterize(optax.sgd(0.1), plan, alignment=tnj.Alignment(teacher), gauge=gauge)
+
+    def step(p, state):
+        updates, state = tx.update(jax.tree.map(jnp.ones_like, p), state, p)
+        return optax.apply_updates(p, updates), state
+
+    donating = jax.jit(step, donate_argnums=(0, 1))
+    ends = []
+    for _ in range(2):
+        carry = (jax.tree.map(jnp.copy, p), tx.init(p))
+        for _ in range(2):
+            carry = donating(*carry)
+        ends.append(carry[0]["weight"])
+    assert jnp.array_equal(*ends)
+    assert bool(jnp.all(jnp.isfinite(teacher["weight"])))
+
+
 def test_half_precision_parameters_have_float32_factors():
     p = jax.tree.map(lambda a: a.astype(jnp.bfloat16), params(0))
     plan, tx = wrapped(p, cores=2)
