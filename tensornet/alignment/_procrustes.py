@@ -42,7 +42,7 @@ class _Turns:
     def __init__(self, fmt: Format, student: Sequence[Array], teacher: Sequence[Array]) -> None:
         self.fmt, self.student, self.teacher = fmt, student, teacher
         self.factors = fmt.network.factors
-        self.bonds = {b for b in fmt.network.bonds if fmt.network.size[b] > 0}
+        self.bonds = set(fmt.network.bonds)
         self.rotation: dict[str, Array] = {}
         self.order: list[str] = []
 
