@@ -195,3 +195,16 @@ def test_help_loads_no_framework():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
     assert "demo" in done.stdout
+
+
+@pytest.mark.parametrize(("missing", "extra"), [("tyro", "cli"), ("torch", "torch"), ("jax", "jax")])
+def test_a_missing_extra_is_one_line_and_status_2(missing, extra, tmp_path):
+    backend = missing if missing in ("torch", "jax") else "torch"
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        f"sys.argv = ['opdf', 'demo', '--backend', {backend!r}, '--out', {str(tmp_path)!r}]\n"
+        "from opdf.__main__ import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"this needs {missing}, which is not installed; pip install 'opdf[{extra}]'" in done.stderr
