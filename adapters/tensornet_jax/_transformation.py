@@ -11,7 +11,7 @@ import tensornet as tn
 from tensornet import TensorNetError
 
 from . import _alignment
-from ._state import Factors, OverparameterizedState, checksum, contracted, decomposed
+from ._state import AlignmentState, Factors, OverparameterizedState, checksum, contracted, decomposed
 from ._tree import branches, map_named, named_leaves, out_in
 
 
@@ -58,38 +58,54 @@ def overparameterize(
         )
 
     def update(gradients: Any, state: OverparameterizedState, params: Any = None, **extra: Any) -> Any:
-        if params is None:
-            raise TensorNetError(
-                "overparameterize: update was called without params; needed the dense parameters, because the update is the "
-                "way from them to contract(factors); call tx.update(grads, state, params)"
-            )
-        if (alignment is None) != (state.alignment is None):
-            raise TensorNetError(
-                "overparameterize: transformation and state differ in whether there is alignment; one of them was made with "
-                "other arguments; make the state with this transformation's init"
-            )
+        _check(state, params, alignment)
         _refuse_overwritten(plan, state, params)
-        pulled = _pulled(plan, state.factors, gradients)
-        aligned = state.alignment
-        if alignment and aligned:
-            aligned, pull = _alignment.loss_and_gradient(alignment, plan, state.factors, aligned)
-            for name, parts in pull.items():
-                pulled[name] = tuple(g if p is None else g + p for g, p in zip(pulled[name], parts, strict=True))
+        pulled, aligned = _gradients(plan, alignment, state, gradients)
         before = _with_factors(params, state.factors)
         steps, inner_state = inner.update(_with_factors(gradients, pulled), state.inner, before, **extra)
         after = branches(params, optax.apply_updates(before, steps))
         factors = {name: after[name] for name in plan}
-        steps = branches(params, steps)
-
-        def way(name: str, leaf: Array) -> Array:
-            return contracted(plan, name, factors[name]) - leaf if name in plan else steps[name]
-
-        updates = map_named(way, params)
+        updates = _updates(plan, params, factors, branches(params, steps))
         arrived = named_leaves(optax.apply_updates(params, updates))
         written = {name: checksum(arrived[name]) for name in plan}
         return updates, OverparameterizedState(factors, inner_state, written, aligned)
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _gradients(
+    plan: tn.Plan, alignment: tn.Alignment | None, state: OverparameterizedState, gradients: Any
+) -> tuple[dict[str, Factors], AlignmentState | None]:
+    """dL/dT_k of every planned weight, with that of the alignment loss, and the state of alignment after this update."""
+    pulled = _pulled(plan, state.factors, gradients)
+    if alignment is None or state.alignment is None:
+        return pulled, None
+    aligned, pull = _alignment.loss_and_gradient(alignment, plan, state.factors, state.alignment)
+    for name, parts in pull.items():
+        pulled[name] = tuple(g if p is None else g + p for g, p in zip(pulled[name], parts, strict=True))
+    return pulled, aligned
+
+
+def _updates(plan: tn.Plan, params: Any, factors: dict[str, Factors], steps: dict[str, Any]) -> Any:
+    """The way from `params` to the contraction of the new factors; elsewhere the inner transformation's own step."""
+
+    def way(name: str, leaf: Array) -> Array:
+        return contracted(plan, name, factors[name]) - leaf if name in plan else steps[name]
+
+    return map_named(way, params)
+
+
+def _check(state: OverparameterizedState, params: Any, alignment: tn.Alignment | None) -> None:
+    if params is None:
+        raise TensorNetError(
+            "overparameterize: update was called without params; needed the dense parameters, because the update is the "
+            "way from them to contract(factors); call tx.update(grads, state, params)"
+        )
+    if (alignment is None) != (state.alignment is None):
+        raise TensorNetError(
+            "overparameterize: transformation and state differ in whether there is alignment; one of them was made with "
+            "other arguments; make the state with this transformation's init"
+        )
 
 
 def _pulled(plan: tn.Plan, factors: dict[str, Factors], gradients: Any) -> dict[str, Factors]:
