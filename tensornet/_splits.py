@@ -26,8 +26,3 @@ def split_in_two(who: str, axis: str, n: int) -> tuple[int, int]:
         f"the nearest sizes that do are {options}; resize the layer, leave it out, or give rows and cols yourself, e.g. "
         f"{axis}=({n}, 1)"
     )
-
-
-def factorisation_hint(n: int) -> str:
-    a, b = divisor_pair(n)
-    return f"({a}, {b})"

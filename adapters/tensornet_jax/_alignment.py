@@ -8,20 +8,16 @@ import jax.numpy as jnp
 from jax import Array
 
 import tensornet as tn
-from tensornet.alignment import distance_and_gradient, target
+from tensornet.alignment import checked_options, distance_and_gradient, target
 
 from ._state import AlignmentState, Factors, copied, factors_of
 from ._tree import named_leaves
 
 
-def start(options: tn.Alignment, plan: tn.Plan, gauge: str) -> tuple[tn.Plan, dict[str, Factors]]:
+def start(options: tn.Alignment, plan: tn.Plan, gauge: str | tn.Mixed) -> tuple[tn.Plan, dict[str, Factors]]:
     """The plan with its pairs, and the teacher's factors by student weight."""
-    if not isinstance(options, tn.Alignment):
-        raise tn.TensorNetError(
-            f"overparameterize: alignment is a {type(options).__name__}, needed an Alignment, which says how; pass "
-            f"Alignment(teacher, weight=…)"
-        )
-    matrices = {n: w for n, w in named_leaves(options.teacher).items() if getattr(w, "ndim", 0) == 2}
+    teacher = named_leaves(checked_options(options).teacher)
+    matrices = {n: w for n, w in teacher.items() if getattr(w, "ndim", 0) == 2}
     turned = _transposed_alike(plan, matrices)
     plan = plan.aligned({n: w.shape[::-1] if n in turned else w.shape for n, w in matrices.items()}, options.pairs)
     factors = {

@@ -44,7 +44,7 @@ class OverparameterizedState(NamedTuple):
     alignment: AlignmentState | None
 
 
-def decomposed(plan: tn.Plan, params: Any, gauge: str) -> dict[str, Factors]:
+def decomposed(plan: tn.Plan, params: Any, gauge: str | tn.Mixed) -> dict[str, Factors]:
     """Factors of every planned weight of `params`."""
     leaves = named_leaves(params)
     missing = [n for n in plan if n not in leaves]
@@ -56,7 +56,7 @@ def decomposed(plan: tn.Plan, params: Any, gauge: str) -> dict[str, Factors]:
     return {name: factors_of(name, fmt, leaves[name], name in plan.transposed, gauge) for name, fmt in plan.items()}
 
 
-def factors_of(name: str, fmt: tn.Format, weight: Array, transposed: bool, gauge: str) -> Factors:
+def factors_of(name: str, fmt: tn.Format, weight: Array, transposed: bool, gauge: str | tn.Mixed) -> Factors:
     """Factors of a weight as its framework stores it. One whose values are known is decomposed, and checked for NaN and
     Inf, at once, even where jit traces around it.
     """

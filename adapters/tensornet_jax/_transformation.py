@@ -20,7 +20,7 @@ def overparameterize(
     plan: tn.Plan,
     *,
     alignment: tn.Alignment | None = None,
-    gauge: str = "balanced",
+    gauge: str | tn.Mixed = "balanced",
 ) -> optax.GradientTransformationExtraArgs:
     """Train the planned weights through their factors, with the user's own transformation `tx`.
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import tensornet as tn
-from tensornet.alignment import distance_and_gradient, target
+from tensornet.alignment import checked_options, distance_and_gradient, target
 
 from ._weight import Weight, factors_of, full_precision
 
@@ -15,13 +15,10 @@ from ._weight import Weight, factors_of, full_precision
 class Aligner:
     """Teacher factors for each paired weight, and the target they make for the student as it stands."""
 
-    def __init__(self, options: tn.Alignment, plan: tn.Plan, weights: Mapping[str, Weight], gauge: str) -> None:
-        if not isinstance(options, tn.Alignment):
-            raise tn.TensorNetError(
-                f"overparameterize: alignment is a {type(options).__name__}, needed an Alignment, which says how; pass "
-                f"Alignment(teacher, weight=…)"
-            )
-        teacher = _matrices(options.teacher)
+    def __init__(
+        self, options: tn.Alignment, plan: tn.Plan, weights: Mapping[str, Weight], gauge: str | tn.Mixed
+    ) -> None:
+        teacher = _matrices(checked_options(options).teacher)
         self.gauge = gauge
         self.options = options
         self.plan = plan.aligned({n: tuple(w.shape) for n, w in teacher.items()}, options.pairs)

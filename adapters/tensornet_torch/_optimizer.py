@@ -22,7 +22,7 @@ def overparameterize(
     plan: tn.Plan,
     *,
     alignment: tn.Alignment | None = None,
-    gauge: str = "balanced",
+    gauge: str | tn.Mixed = "balanced",
 ) -> "Overparameterized":
     """Train the planned weights of `model` through their factors, with the user's own optimiser.
 
@@ -54,7 +54,13 @@ class Overparameterized(Optimizer):
     _stepping = False
 
     def __init__(
-        self, inner: Optimizer, model: nn.Module, plan: tn.Plan, *, alignment: tn.Alignment | None, gauge: str
+        self,
+        inner: Optimizer,
+        model: nn.Module,
+        plan: tn.Plan,
+        *,
+        alignment: tn.Alignment | None,
+        gauge: str | tn.Mixed,
     ) -> None:
         parameters = planned_parameters(inner, model, plan)
         self.plan, self.inner, self.gauge = plan, inner, gauge
@@ -123,7 +129,7 @@ class Overparameterized(Optimizer):
         state = self.inner.state_dict()
         state["factors"] = {n: [f.detach() for f in w.factors] for n, w in self._weights.items()}
         state["formats"] = {n: w.format.to_dict() for n, w in self._weights.items()}
-        state["gauge"] = self.gauge
+        state["gauge"] = str(self.gauge)
         if self._aligner:
             state["alignment"] = self._aligner.state()
         return state
@@ -131,7 +137,7 @@ class Overparameterized(Optimizer):
     @torch.no_grad()
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from `state_dict()`: factors, inner state and hyper-parameters; the model's weights are written anew."""
-        check_saved(state_dict, self._weights, gauge=self.gauge, aligned=bool(self._aligner))
+        check_saved(state_dict, self._weights, gauge=str(self.gauge), aligned=bool(self._aligner))
         self.inner.load_state_dict({k: state_dict[k] for k in ("state", "param_groups")})
         self.state = self.inner.state
         for name, factors in state_dict["factors"].items():

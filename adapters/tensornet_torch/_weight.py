@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from tensornet import Format, TensorNetError
+from tensornet import Format, Mixed, TensorNetError
 
 Pullback = Callable[[Tensor], tuple[Tensor, ...]]
 
@@ -24,7 +24,7 @@ class Weight:
     factors: tuple[nn.Parameter, ...]
 
     @staticmethod
-    def decomposed(name: str, fmt: Format, parameter: nn.Parameter, gauge: str) -> "Weight":
+    def decomposed(name: str, fmt: Format, parameter: nn.Parameter, gauge: str | Mixed) -> "Weight":
         return Weight(name, fmt, parameter, tuple(nn.Parameter(f) for f in factors_of(name, fmt, parameter, gauge)))
 
     def pull(self, pullback: Pullback) -> None:
@@ -63,7 +63,7 @@ class Weight:
         return (sums[0] * 2 * rows * rows).sum() + (sums[1] * (2 * cols * cols + 1)).sum()
 
 
-def factors_of(name: str, fmt: Format, weight: Tensor, gauge: str) -> tuple[Tensor, ...]:
+def factors_of(name: str, fmt: Format, weight: Tensor, gauge: str | Mixed) -> tuple[Tensor, ...]:
     try:
         with full_precision(weight):
             return tuple(f.contiguous() for f in fmt.decompose(weight.detach(), gauge=gauge))

@@ -25,7 +25,7 @@ from ._backend import (
     Run,
     relative_error,
 )
-from ._network import STUDENT, Architecture, Parameters
+from ._network import STUDENT, Architecture, Parameters, depth_of
 from ._task import Task, batches, one_hot
 
 Tree = dict[str, jax.Array]  # "blocks.0.fc1.weight" → (out, in), as in the other framework
@@ -36,7 +36,7 @@ def forward(p: Tree, x: jax.Array) -> jax.Array:
         return h @ p[f"{name}.weight"].T + p[f"{name}.bias"]
 
     h = linear("embed", x)
-    for n in range(len({name.split(".")[1] for name in p if name.startswith("blocks.")})):
+    for n in range(depth_of(p)):
         h = h + linear(f"blocks.{n}.fc2", jax.nn.relu(linear(f"blocks.{n}.fc1", h)))
     return linear("head", h)
 

@@ -5,12 +5,19 @@
 The teacher is deeper at the same width, so that every student weight has a teacher weight of its shape.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Parameters = dict[str, NDArray[np.float32]]
+
+
+def depth_of(parameters: Mapping[str, Any]) -> int:
+    """The number of blocks of a network with these parameters."""
+    return len({name.split(".")[1] for name in parameters if name.startswith("blocks.")})
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from ._backend import (
     Run,
     relative_error,
 )
-from ._network import STUDENT, Architecture, Parameters
+from ._network import STUDENT, Architecture, Parameters, depth_of
 from ._task import Task, batches, one_hot
 
 
@@ -153,9 +153,7 @@ def _cosine(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_sche
 
 
 def _loaded(parameters: Parameters) -> Network:
-    """The network of these parameters; its depth is the number of its blocks."""
-    depth = len({n.split(".")[1] for n in parameters if n.startswith("blocks.")})
-    model = Network(Architecture(depth))
+    model = Network(Architecture(depth_of(parameters)))
     model.load_state_dict({n: torch.from_numpy(w.copy()) for n, w in parameters.items()}, strict=True)
     return model
 

@@ -57,12 +57,7 @@ def align(
 
 def factor_distance(fmt: Format, student: Sequence[Array], teacher: Sequence[Array]) -> Array:
     """1/n Σ_k MSE(S_k, T_k) over the auxiliary factors (Eq. 5)."""
-    xp = namespace(*student, *teacher)
-    total = 0.0
-    for k in fmt.auxiliary:
-        squared = (student[k] - teacher[k]) ** 2
-        total = total + xp.sum(squared) / math.prod(fmt.shapes[k])
-    return total / len(fmt.auxiliary)
+    return factor_distance_and_gradient(fmt, student, teacher)[0]
 
 
 def factor_distance_and_gradient(

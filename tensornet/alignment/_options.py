@@ -10,6 +10,16 @@ from ._align import check_gauge
 Pairs = str | Mapping[str, str] | Callable[[str], str | None]
 
 
+def checked_options(options: Any) -> "Alignment":
+    """`options`, if they are an Alignment: a teacher passed in its place is an easy mistake."""
+    if not isinstance(options, Alignment):
+        raise TensorNetError(
+            f"overparameterize: alignment is a {type(options).__name__}, needed an Alignment, which says how; pass "
+            f"Alignment(teacher, weight=…)"
+        )
+    return options
+
+
 @dataclass(frozen=True)
 class Alignment:
     """Pull a student's factors towards its teacher's while it trains; needs no data and no teacher forward.

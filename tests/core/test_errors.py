@@ -12,6 +12,7 @@ import torch
 
 import tensornet as tn
 from tensornet import formats, testing
+from tensornet.alignment import checked_options
 from tensornet.planning import pair_names
 
 SOURCE = Path(tn.__file__).parent
@@ -86,6 +87,10 @@ CASES = {
         r"the gradient has shape \(2, 4, 6\), needed \(1, 4, 6\)",
     ),
     "centre of another kind": (lambda: FMT.decompose(W, gauge=tn.Mixed("a")), r"Mixed\(centre='a'\) names no factor"),
+    "a teacher for an alignment": (
+        lambda: checked_options("bert"),
+        "alignment is a str, needed an Alignment, which says how",
+    ),
     "weight of another kind": (lambda: tn.Alignment(None, weight="x"), "weight='x', needed a number ≥ 0"),
     "rank": (lambda: tn.LowRank(4, 6, 5), "rank 5 of a 4 × 6 matrix, needed an integer in 1…4, because"),
     "name taken": (

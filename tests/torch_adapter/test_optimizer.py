@@ -192,6 +192,13 @@ def test_state_dict_round_trip_is_bit_identical(align):
         assert torch.equal(p, q), name
 
 
+def test_state_of_a_mixed_gauge_is_plain_data():
+    file = io.BytesIO()
+    torch.save(wrapped(student(0), gauge=tn.Mixed(1)).state_dict(), file)
+    file.seek(0)
+    wrapped(student(0), gauge=tn.Mixed(1)).load_state_dict(torch.load(file, weights_only=True))
+
+
 def test_state_dict_round_trip_straight_after_construction():
     model, twin = student(0), student(0)
     one, two = wrapped(model), wrapped(twin)
