@@ -22,12 +22,43 @@ def namespace(*arrays: Array) -> Any:
         ) from error
 
 
+def is_complex(x: Array) -> bool:
+    return bool(namespace(x).isdtype(x.dtype, "complex floating"))
+
+
+def conj(x: Array) -> Array:
+    """x̄; of a real array, itself."""
+    return namespace(x).conj(x) if is_complex(x) else x
+
+
+def adjoint(x: Array) -> Array:
+    """xᴴ of a stack of matrices."""
+    return conj(namespace(x).matrix_transpose(x))
+
+
+def abs2(x: Array) -> Array:
+    """|x|², real."""
+    return namespace(x).real(x * conj(x)) if is_complex(x) else x * x
+
+
+def widest(x: Array) -> Array:
+    """`x` in the most precise dtype of its kind that its library has on its device: float64 where there is one.
+
+    JAX without x64 has float32 only, and so may an accelerator.
+    """
+    xp = namespace(x)
+    kind = "complex floating" if is_complex(x) else "real floating"
+    known = xp.__array_namespace_info__().dtypes(kind=kind, device=device(x))
+    name = "complex128" if is_complex(x) else "float64"
+    return xp.astype(x, known[name], copy=False) if name in known else x
+
+
 def working_dtype(x: Array, xp: Any) -> Any:
     """The dtype to factorise `x` in: its own, or float32 for 16-bit floats, which no SVD or QR accepts."""
     return xp.float32 if xp.finfo(x.dtype).bits < 32 else x.dtype
 
 
-def checked_weight(who: str, w: Array, *, check_finite: bool) -> Array:
+def checked_weight(who: str, w: Array, *, check_finite: bool, takes_complex: bool = True) -> Array:
     """A constant copy of `w` in its working dtype, or an error that says what is wrong with it."""
     xp = namespace(w)
     if 0 in w.shape:
@@ -35,10 +66,11 @@ def checked_weight(who: str, w: Array, *, check_finite: bool) -> Array:
             f"{who}: got a weight of shape {tuple(w.shape)}, needed at least one entry, because there is nothing in it to "
             f"factorise; leave it out"
         )
-    if not xp.isdtype(w.dtype, "real floating"):
+    kinds = ("real floating", "complex floating") if takes_complex else ("real floating",)
+    if not xp.isdtype(w.dtype, kinds):
         raise TensorNetError(
-            f"{who}: got a weight of dtype {w.dtype}, needed a real floating dtype, because factors of other numbers are "
-            f"not of their kind; convert it first, e.g. xp.astype(w, xp.float32)"
+            f"{who}: got a weight of dtype {w.dtype}, needed a {' or '.join(kinds)} dtype, because factors of other numbers "
+            f"are not of their kind; convert it first, e.g. xp.astype(w, xp.float32)"
         )
     if check_finite:
         refuse_nonfinite(who, w, xp)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from ._arrays import Array, namespace
+from ._arrays import Array, conj, namespace
 from ._path import Pair, Path, Step
 
 
@@ -20,7 +20,7 @@ def linearize(path: Path, operands: Sequence[Array]) -> tuple[Array, Callable[[A
 
 
 def pullback(path: Path, operands: Sequence[Array], gradient: Array) -> tuple[Array, ...]:
-    """The gradient of ⟨gradient, contract(operands)⟩ by each operand: reverse mode over the same pairs.
+    """The gradient of Re⟨gradient, contract(operands)⟩ by each operand: reverse mode over the same pairs.
 
     gradient: (*lead, *path.output)
     returns: one array for each operand, with its shape
@@ -34,10 +34,10 @@ def _backward(path: Path, values: Sequence[Array], gradient: Array) -> tuple[Arr
     back: list[Array] = [None] * (n + len(path.steps))
     inverse = tuple(path.order.index(k) for k in range(len(path.order)))
     back[-1] = _permute(xp, xp.reshape(gradient, lead + path.result), inverse)
-    for number in range(len(path.steps) - 1, -1, -1):  # C = A·B: dA = dC·B, dB = dC·A, summed over what A or B lacks
+    for number in range(len(path.steps) - 1, -1, -1):  # C = A·B: dA = dC·B̄, dB = dC·Ā, summed over what A or B lacks
         step, made = path.steps[number], back[n + number]
-        back[step.left] = _multiply(xp, step.to_left, made, values[step.right])
-        back[step.right] = _multiply(xp, step.to_right, made, values[step.left])
+        back[step.left] = _multiply(xp, step.to_left, made, conj(values[step.right]))
+        back[step.right] = _multiply(xp, step.to_right, made, conj(values[step.left]))
     return tuple(xp.reshape(b, lead + s) for b, s in zip(back[:n], path.full_shapes, strict=True))
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -13,18 +13,23 @@ from ._arrays import Array, checked_weight, namespace
 from ._contract import contract, linearize, pullback
 from ._errors import TensorNetError
 from ._gauge import Gauge
+from ._graph import represents_everything
 from ._network import Network
 from ._path import Path
 
 
 class Format(ABC):
-    """A tensor format of a weight matrix W (rows, cols) = (out, in), as torch.nn.Linear stores it.
+    """A tensor format of a weight W (out, in), as torch.nn.Linear stores it, or (out, in, *kernel), as torch.nn.Conv2d does.
 
     A subclass is a frozen dataclass of hashable, JSON-able fields. It declares `network` and `_fill`, and may name a
     `central` factor; all the rest, here and in the adapters, is derived from those.
+
+    The network contracts to a matrix (rows, cols): W with its axes after the first made one. Where that matrix is larger
+    than W, W is its upper left corner and the rest is padding, which no result contains.
     """
 
     name: ClassVar[str]
+    complex: ClassVar[bool] = True  # whether _fill takes complex weights
 
     @property
     @abstractmethod
@@ -33,7 +38,7 @@ class Format(ABC):
 
     @abstractmethod
     def _fill(self, w: Array, gauge: Gauge) -> Sequence[Array]:
-        """Factors of w (*lead, rows, cols), a real floating array of at least 32 bits, in `gauge`."""
+        """Factors of w (*lead, rows, cols), a floating array of at least 32 bits, in `gauge`."""
 
     @classmethod
     def for_shape(cls, *shape: Any, **options: Any) -> "Format":
@@ -48,12 +53,29 @@ class Format(ABC):
         """The factor that alignment leaves free, or None if the format has no such factor."""
         return None
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(out, in) of the weight, or (out, in, *kernel)."""
+        return self.network.shape
+
+    @property
+    def exact(self) -> bool:
+        """Whether every weight of this shape has factors, and `decompose` finds them."""
+        return represents_everything(self.network)
+
+    def resized(self, sizes: Mapping[str, int]) -> "Format":
+        """This format with other sizes of the bonds named in `sizes`, as truncation makes it."""
+        raise TensorNetError(
+            f"{type(self).__name__} has no resized(sizes), by which truncation makes a smaller format; add the method, or "
+            f"truncate a format that has it"
+        )
+
     def shape_error(self, got: tuple[int, ...]) -> TensorNetError:
         """What to tell somebody who brings a weight of shape `got`."""
         return TensorNetError(
-            f"{type(self).__name__}: got a weight of shape {got}, needed (…, {self.shape[0]}, {self.shape[1]}), because the "
-            f"format was made for that (out, in) matrix; bring such a "
-            f"matrix, or make a format of yours with {type(self).__name__}.for_shape"
+            f"{type(self).__name__}: got a weight of shape {got}, needed (…, {', '.join(map(str, self.shape))}), because the "
+            f"format was made for that (out, in) weight; bring such a "
+            f"weight, or make a format of yours with {type(self).__name__}.for_shape"
         )
 
     # ---- derived from the graph -------------------------------------------------------------------------------------
@@ -64,9 +86,9 @@ class Format(ABC):
         return tuple(k for k in range(len(self.shapes)) if k != self.central)
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """(rows, cols) of the matrix."""
-        return self.network.shape
+    def matrix_shape(self) -> tuple[int, int]:
+        """(out, features) of the weight as a matrix, its axes after the first made one."""
+        return self.shape[0], math.prod([*self.shape[1:]])
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -98,7 +120,7 @@ class Format(ABC):
     def decompose(self, w: Array, /, *, gauge: Gauge = "balanced", check_finite: bool = True) -> tuple[Array, ...]:
         """Factors whose contraction is w.
 
-        w: (*lead, rows, cols), any real float; 16-bit floats are decomposed in float32
+        w: (*lead, *shape), any real float, or complex where the format takes it; 16-bit floats are decomposed in float32
         gauge: "identity" | "left" | "right" | "mixed" | Mixed(centre) | "balanced"
         check_finite: refuse NaN and Inf, which means looking at values; pass False inside jit
         returns: one array (*lead, *shape) for each of `shapes`, on the device of w, sharing no memory with it; constants
@@ -106,14 +128,15 @@ class Format(ABC):
         raises: TensorNetError for a wrong shape or dtype, NaN or Inf, or an unknown gauge
         """
         namespace(w)  # refuses what is no array
-        if tuple(w.shape[-2:]) != self.shape:
+        if tuple(w.shape[-len(self.shape) :]) != self.shape:
             raise self.shape_error(tuple(w.shape))
-        return tuple(self._fill(checked_weight(type(self).__name__, w, check_finite=check_finite), gauge))
+        w = checked_weight(type(self).__name__, w, check_finite=check_finite, takes_complex=self.complex)
+        return tuple(self._fill(self._as_matrix(w), gauge))
 
     def contract(self, factors: Sequence[Array], /) -> Array:
-        """W (*lead, rows, cols) from its factors (*lead, *shape)."""
+        """W (*lead, *shape) from its factors (*lead, *shapes[k])."""
         self.check_factors(factors)
-        return contract(self.path, factors)
+        return self._as_weight(contract(self.path, factors))
 
     def linearize(self, factors: Sequence[Array], /) -> tuple[Array, Callable[[Array], tuple[Array, ...]]]:
         """`contract`, and `pullback` as a function of dL/dW alone: the two share their products, which stay alive."""
@@ -122,21 +145,22 @@ class Format(ABC):
 
         def pullback(gradient: Array) -> tuple[Array, ...]:
             self._check_gradient(gradient, lead)
-            return pull(gradient)
+            return pull(self._as_matrix(gradient))
 
-        return w, pullback
+        return self._as_weight(w), pullback
 
     def pullback(self, factors: Sequence[Array], gradient: Array, /) -> tuple[Array, ...]:
-        """dL/dT_k of every factor from dL/dW (*lead, rows, cols); exact, because W is linear in each factor.
+        """dL/dT_k of every factor from dL/dW (*lead, *shape); exact, because W is linear in each factor.
 
         lead: that of the factors; factors of one matrix take a stack of gradients too, and give a stack of each dL/dT_k
+        complex weights: both gradients are the direction of steepest ascent, as PyTorch's are (JAX's are its conjugate)
         """
         self._check_gradient(gradient, self.check_factors(factors))
-        return pullback(self.path, factors, gradient)
+        return pullback(self.path, factors, self._as_matrix(gradient))
 
     def _check_gradient(self, gradient: Array, lead: tuple[int, ...]) -> None:
         got = tuple(getattr(gradient, "shape", ()))
-        if got[-2:] != self.shape or (lead and got[:-2] != lead):
+        if got[-len(self.shape) :] != self.shape or (lead and got[: -len(self.shape)] != lead):
             raise TensorNetError(
                 f"{type(self).__name__}.pullback: the gradient has shape {got}, needed {lead + self.shape}, because it is that "
                 f"of W (out, in) with the batch axes of the factors; transpose it if it is of a kernel"
@@ -146,11 +170,11 @@ class Format(ABC):
         """x @ W.T, the way round that needs fewer operations: through W or through the factors.
 
         factors: unbatched
-        x: (..., cols)
-        returns: (..., rows)
+        x: (..., in), or of a weight with a kernel (..., in·kernel), as torch.nn.functional.unfold makes it
+        returns: (..., out)
         """
         lead = self.check_factors(factors)
-        rows, cols = self.shape
+        rows, cols = self.matrix_shape
         if x.shape[-1] != cols:
             raise TensorNetError(
                 f"{type(self).__name__}.apply: x has {x.shape[-1]} features, the matrix has {cols} columns; x must be "
@@ -165,9 +189,12 @@ class Format(ABC):
         batch = math.prod([*lead])
         if batch == 0:
             return xp.zeros((*lead, rows), dtype=x.dtype, device=device(x))
-        path = self._product_path(batch)
+        path, missing = self._product_path(batch), self.network.shape[1] - cols
+        if missing:
+            x = xp.concat([x, xp.zeros((*lead, missing), dtype=x.dtype, device=device(x))], axis=-1)
         folded = xp.reshape(x, path.full_shapes[-1])
-        return xp.reshape(contract(path, (*factors, folded)), (*lead, rows))
+        y = contract(path, (*factors, folded))
+        return xp.reshape(y[..., :rows] if rows != y.shape[-1] else y, (*lead, rows))
 
     def _product_path(self, batch: int) -> Path:
         """The path of x @ W.T, kept in a plain dict: torch.compile looks through the cache of Path into its search."""
@@ -178,6 +205,23 @@ class Format(ABC):
     @cached_property
     def _product_paths(self) -> dict[int, Path]:
         return {}
+
+    def _as_matrix(self, w: Array) -> Array:
+        """(*lead, *shape) → (*lead, rows, cols) of the network: kernel axes joined to the columns, zeros for padding."""
+        xp, lead, (rows, cols) = namespace(w), tuple(w.shape[: w.ndim - len(self.shape)]), self.network.shape
+        out, features = self.matrix_shape
+        matrix = xp.reshape(w, (*lead, out, features))
+        if (out, features) == (rows, cols):
+            return matrix
+        below = xp.zeros((*lead, rows - out, features), dtype=w.dtype, device=device(w))
+        beside = xp.zeros((*lead, rows, cols - features), dtype=w.dtype, device=device(w))
+        return xp.concat([xp.concat([matrix, below], axis=-2), beside], axis=-1)
+
+    def _as_weight(self, matrix: Array) -> Array:
+        """The inverse of `_as_matrix`."""
+        out, features = self.matrix_shape
+        corner = matrix[..., :out, :features] if (out, features) != self.network.shape else matrix
+        return namespace(matrix).reshape(corner, (*matrix.shape[:-2], *self.shape))
 
     def regauge(self, factors: Sequence[Array], gauge: Gauge, /) -> tuple[Array, ...]:
         """The same matrix in another gauge."""

@@ -65,3 +65,24 @@ class Network:
         """The indices that join exactly two factors and are neither row nor column, in order of appearance."""
         held = Counter(i for f in self.factors for i in f)
         return tuple(i for i in held if held[i] == 2 and i not in self.output)
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The rows and columns that every factor carries: the network is a stack of smaller ones, one for each value.
+
+        Of a block-structured format, say, the block's number. Of a network of one factor, none.
+        """
+        if len(self.factors) == 1:
+            return ()
+        return tuple(i for i in self.output if all(i in f for f in self.factors))
+
+    @property
+    def unshared(self) -> "Network":
+        """The smaller network that this one is a stack of, without the `shared` indices."""
+        shared = self.shared
+
+        def without(indices: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(i for i in indices if i not in shared)
+
+        sizes = tuple((i, s) for i, s in self.sizes if i not in shared)
+        return Network(tuple(without(f) for f in self.factors), without(self.rows), without(self.cols), sizes)

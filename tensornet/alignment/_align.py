@@ -7,7 +7,7 @@ rotations. Compared as they are (Eq. 5 as printed), a teacher's factors are a ta
 import math
 from collections.abc import Sequence
 
-from .._arrays import Array, constant, namespace
+from .._arrays import Array, abs2, constant, namespace
 from .._errors import TensorNetError
 from .._format import Format
 from .._gauge import Gauge
@@ -69,7 +69,7 @@ def factor_distance_and_gradient(
     for k in fmt.auxiliary:
         gap = student[k] - teacher[k]
         scale = n * math.prod(fmt.shapes[k])
-        total = total + xp.sum(gap * gap) / scale
+        total = total + xp.sum(abs2(gap)) / scale
         gradient[k] = gap * (2 / scale)
     return total, tuple(gradient)
 

@@ -1,9 +1,9 @@
 """Reduced Gram matrices: what a factor's own modes see of the whole, in no gauge at all.
 
-    ρ_k[a, a'] = Σ_rest W[a, rest] W[a', rest]
+    ρ_k[a, a'] = Σ_rest W[a, rest] W̄[a', rest]
 
 where a runs over the row and column indices that factor k carries and `rest` over all others. In the paper's layout of
-an MPO the two outer factors see W̃ W̃ᵀ and W̃ᵀ W̃ of the rearranged matrix: its Schmidt vectors of that side and its
+an MPO the two outer factors see W̃ W̃ᴴ and W̃ᴴ W̃ of the rearranged matrix: its Schmidt vectors of that side and its
 spectrum, while the rotation between the two sides, which the central factor carries, stays free.
 """
 
@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._arrays import Array, namespace
+from .._arrays import Array, abs2, adjoint, namespace
+from .._contract import contract, pullback
 from .._errors import TensorNetError
 from .._format import Format
 
@@ -33,7 +34,7 @@ def reduced_distance_and_gradient(
     views, w_s, w_t, unit = _prepared(fmt, student, teacher)
     terms = [_term(v, w_s, w_t) for v in views]
     dw = sum(v.matrix(namespace(w_s).matmul(slope, v.flat(w_s))) for v, (_, slope) in zip(views, terms, strict=True))
-    return sum(loss for loss, _ in terms) / len(views), fmt.pullback(student, dw / (len(views) * unit))
+    return sum(loss for loss, _ in terms) / len(views), pullback(fmt.path, student, dw / (len(views) * unit))
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,15 @@ def _prepared(
         tuple(p for p, i in enumerate(network.output) if i in network.factors[k] and sizes[p] > 1)
         for k in fmt.auxiliary
     ]
-    views = [_View(sizes, own, fmt.shape) for own in carried if own]
+    views = [_View(sizes, own, network.shape) for own in carried if own]
     if not views:
         raise TensorNetError(
             f"align: no auxiliary factor of {fmt} carries a row or column above 1, so that the invariant gauge sees "
             f"nothing of it; use another format, or gauge='procrustes'"
         )
-    w_s, w_t = fmt.contract(student), fmt.contract(teacher)
+    w_s, w_t = contract(fmt.path, student), contract(fmt.path, teacher)
     largest = _nonzero(xp, xp.max(xp.abs(w_t), axis=(-2, -1), keepdims=True))
-    unit = largest * _nonzero(xp, xp.sqrt(xp.sum((w_t / largest) ** 2, axis=(-2, -1), keepdims=True)))
+    unit = largest * _nonzero(xp, xp.sqrt(xp.sum(abs2(w_t / largest), axis=(-2, -1), keepdims=True)))
     return views, w_s / unit, w_t / unit, unit
 
 
@@ -93,10 +94,10 @@ def _term(view: _View, w_s: Array, w_t: Array) -> tuple[Array, Array]:
     """‖ρ(S) − ρ(T)‖²/‖ρ(T)‖² summed over lead axes, and 4 (ρ(S) − ρ(T))/‖ρ(T)‖² (*lead, own, own)."""
     xp, axes = namespace(w_s), (-2, -1)
     flat_s, flat_t = view.flat(w_s), view.flat(w_t)
-    gram_t = xp.matmul(flat_t, xp.matrix_transpose(flat_t))
-    gap = xp.matmul(flat_s, xp.matrix_transpose(flat_s)) - gram_t
-    norm = _nonzero(xp, xp.sum(gram_t**2, axis=axes, keepdims=True))
-    return xp.sum(gap * gap / norm), 4 * gap / norm
+    gram_t = xp.matmul(flat_t, adjoint(flat_t))
+    gap = xp.matmul(flat_s, adjoint(flat_s)) - gram_t
+    norm = _nonzero(xp, xp.sum(abs2(gram_t), axis=axes, keepdims=True))
+    return xp.sum(abs2(gap) / norm), 4 * gap / norm
 
 
 def _nonzero(xp: Any, x: Array) -> Array:

@@ -1,11 +1,11 @@
 """Orthogonal Procrustes on every bond: the teacher's gauge that lies nearest to the student's factors.
 
-    min over orthogonal Q_b   Σ_k ‖S_k − T_k(Q)‖² / |S_k|,   k auxiliary,
+    min over unitary Q_b   Σ_k ‖S_k − T_k(Q)‖² / |S_k|,   k auxiliary,
 
-where T_k(Q) has each bond index b of T_k multiplied by Q_b. (On the other side of the bond stands Q_b⁻¹ from the other
-direction, which for an orthogonal Q_b is the same product Σ_b T[…b…] Q[b, b'].) In one Q_b, all others fixed, this is
-Schönemann's problem (1966, doi 10.1007/BF02289451): with M_b = Σ_k ⟨T_k, S_k⟩/|S_k| over all indices but b, and
-M = U Σ Vᵀ, the minimum is Q_b = U Vᵀ. Bonds take turns, each turn lowering the sum.
+where T_k(Q) has each bond index b of T_k multiplied by Q_b, Σ_b T[…b…] Q[b, b'], on the first side of the bond and by
+Q̄_b on the second, so that the two cancel (of real factors both are Q_b). In one Q_b, all others fixed, this is
+Schönemann's problem (1966, doi 10.1007/BF02289451): with M_b = Σ_k ⟨T_k, S̄_k⟩/|S_k| over all indices but b, conjugated
+on the second side, and M̄ = U Σ Vᴴ, the minimum is Q_b = U Vᴴ. Bonds take turns, each turn lowering the sum.
 
 The first round goes from the ends inwards and uses only factors whose other bonds are placed already. It therefore
 starts from nothing that depends on the teacher's own gauge, and neither does what it finds.
@@ -14,7 +14,7 @@ starts from nothing that depends on the teacher's own gauge, and neither does wh
 import math
 from collections.abc import Iterable, Sequence
 
-from .._arrays import Array, constant, namespace
+from .._arrays import Array, adjoint, conj, constant, namespace
 from .._format import Format
 
 ROUNDS = 3  # two are enough to stand still to seven digits on every case tried, however far the student has moved
@@ -63,7 +63,8 @@ class _Turns:
     def take(self, bond: str, witnesses: Sequence[int]) -> None:
         self.rotation.pop(bond, None)
         xp = namespace(*self.student)
-        overlap = sum(self._overlap(k, bond) for k in witnesses)
+        overlaps = ((k, self._overlap(k, bond)) for k in witnesses)
+        overlap = sum(m if self._is_second(k, bond) else conj(m) for k, m in overlaps)
         u, _, vh = xp.linalg.svd(overlap, full_matrices=False)
         self.rotation[bond] = xp.matmul(u, vh)
 
@@ -77,15 +78,19 @@ class _Turns:
         factor = self.teacher[k]
         for axis, index in enumerate(self.factors[k]):
             if index in self.rotation:
-                factor = _along(factor, axis - len(self.factors[k]), self.rotation[index])
+                q = self.rotation[index]
+                factor = _along(factor, axis - len(self.factors[k]), conj(q) if self._is_second(k, index) else q)
         return factor
 
+    def _is_second(self, k: int, bond: str) -> bool:
+        return any(bond in f for f in self.factors[:k])
+
     def _overlap(self, k: int, bond: str) -> Array:
-        """⟨T_k, S_k⟩/|S_k| over all indices but `bond`: (*lead, d of the teacher, d of the student)."""
+        """⟨T_k, S̄_k⟩/|S_k| over all indices but `bond`: (*lead, d of the teacher, d of the student)."""
         xp = namespace(*self.student)
         axis = self.factors[k].index(bond) - len(self.factors[k])
         t, s = (_unfold(f, axis, len(self.factors[k])) for f in (self._rotate(k), self.student[k]))
-        return xp.matmul(t, xp.matrix_transpose(s)) / math.prod(self.fmt.shapes[k])
+        return xp.matmul(t, adjoint(s)) / math.prod(self.fmt.shapes[k])
 
 
 def _unfold(factor: Array, axis: int, ndim: int) -> Array:

@@ -2,7 +2,7 @@
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +10,6 @@ from .._arrays import Array
 from .._errors import TensorNetError
 from .._format import Format
 from .._gauge import NAMES, Gauge, Mixed
-from ._tree import represents_everything
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,8 @@ class Case:
 
     def __str__(self) -> str:
         library = self.xp.__name__.removeprefix("array_api_compat.")
-        name = next((n for n in ("float32", "float64") if self.dtype == getattr(self.xp, n)), self.dtype)
+        kinds = ("float32", "float64", "complex64", "complex128")
+        name = next((n for n in kinds if self.dtype == getattr(self.xp, n)), self.dtype)
         return f"{self.fmt!r} on {library} {name}"
 
     @property
@@ -34,17 +34,34 @@ class Case:
         return 1e-13 if self.xp.finfo(self.dtype).bits == 64 else 3e-6
 
     @property
+    def is_complex(self) -> bool:
+        return self.xp.isdtype(self.dtype, "complex floating")
+
+    @property
+    def real_dtype(self) -> Any:
+        """The dtype of singular values and norms."""
+        bits = self.xp.finfo(self.dtype).bits
+        return self.xp.float64 if bits == 64 else self.xp.float32
+
+    @property
     def is_full(self) -> bool:
-        """Whether every matrix can be represented, by the sizes of the bonds alone."""
-        return represents_everything(self.fmt.network)
+        """Whether the format says that it represents every weight."""
+        return self.fmt.exact
 
     def normal(self, *shape: int, salt: str = "") -> Array:
-        """Standard normal entries, the same for every library. No library's own generator: those all differ."""
+        """Standard normal entries, the same for every library; complex ones have both parts.
+
+        No library's own generator: those all differ.
+        """
         draw = random.Random(f"{self.seed} {salt} {shape}").gauss
 
         def entries(shape: tuple[int, ...]) -> list | float:
             return [entries(shape[1:]) for _ in range(shape[0])] if shape else draw(0.0, 1.0)
 
+        if self.is_complex and not salt.startswith("part "):
+            parts = (replace(self, dtype=self.real_dtype).normal(*shape, salt=f"part {n} {salt}") for n in range(2))
+            real, imaginary = parts
+            return (real + 1j * imaginary) / 2**0.5
         if 0 in shape:  # nested lists would lose the sizes after the zero
             return self.xp.zeros(shape, dtype=self.dtype, device=self.device)
         return self.xp.asarray(entries(shape), dtype=self.dtype, device=self.device)

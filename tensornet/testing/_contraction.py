@@ -14,9 +14,9 @@ def apply_is_a_product(case: Case) -> None:
     """apply(factors, x) = x @ contract(factors).T, for every number of batch axes."""
     fmt, xp = case.fmt, case.xp
     factors = case.factors()
-    w = fmt.contract(factors)
+    w = xp.reshape(fmt.contract(factors), fmt.matrix_shape)
     for lead in ((), (1,), (3,), (2, 3), (40,), (0,)):
-        x = case.normal(*lead, fmt.shape[1])
+        x = case.normal(*lead, fmt.matrix_shape[1])
         got, want = fmt.apply(factors, x), xp.matmul(x, xp.matrix_transpose(w))
         require(got.shape == want.shape, f"x {x.shape} gives {got.shape}", f"{want.shape}")
         if 0 in lead:
@@ -89,7 +89,7 @@ def contraction_is_gauge_invariant(case: Case) -> str | None:
     probe = case.normal(*case.fmt.shape, salt="probe")
 
     def seen(factors):
-        return case.xp.sum(probe * case.fmt.contract(factors))
+        return inner(probe, case.fmt.contract(factors))
 
     scale = norm(probe) * norm(case.fmt.contract(case.factors()))
     assert_gauge_invariant(seen, case.fmt, case.factors(), atol=100 * case.tolerance * scale, seed=case.seed)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 
 class Tally:
-    """The namespace of `Shape` arrays: the three functions that a contraction may use, and the operations so far."""
+    """The namespace of `Shape` arrays: what a contraction may use, and the operations so far."""
 
     __name__ = "counting"  # array_api_compat asks every namespace for its name
 
@@ -14,6 +14,9 @@ class Tally:
 
     def arrays(self, shapes: Sequence[tuple[int, ...]]) -> list["Shape"]:
         return [Shape(s, self) for s in shapes]
+
+    def isdtype(self, dtype: None, kind: str) -> bool:
+        return False
 
     def reshape(self, x: "Shape", shape: tuple[int, ...]) -> "Shape":
         if math.prod([*shape]) != math.prod([*x.shape]):
@@ -32,6 +35,8 @@ class Tally:
 
 class Shape:
     """An array of which only the shape is known."""
+
+    dtype = None
 
     def __init__(self, shape: tuple[int, ...], tally: Tally) -> None:
         self.shape, self.ndim, self._tally = tuple(shape), len(shape), tally

@@ -1,13 +1,14 @@
 """Laws of gauges: each is what it claims to be."""
 
-from .._arrays import Array, eye, namespace
+from .._arrays import Array, adjoint, eye, namespace
 from .._chain import FLOOR
 from .._gauge import orthogonal_centre
+from .._graph import bond_towards, is_tree, sides
 from ._case import Case
 from ._law import require
 from ._matrices import matrices
 from ._measure import largest, norm
-from ._tree import bond_towards, interface, is_tree, sides
+from ._tree import interface
 
 
 def orthogonal_forms(case: Case) -> str | None:
@@ -63,8 +64,7 @@ def _from_isometry(factor: Array, axis: int) -> float:
 
 
 def _gram(x: Array) -> Array:
-    xp = namespace(x)
-    return xp.matmul(xp.matrix_transpose(x), x)
+    return namespace(x).matmul(adjoint(x), x)
 
 
 def _schmidt(case: Case, w: Array, side: tuple[int, ...], d: int) -> Array:
@@ -78,7 +78,7 @@ def unfold(case: Case, w: Array, side: tuple[int, ...]) -> Array:
     xp, network = case.xp, case.fmt.network
     own = [p for p, i in enumerate(network.output) if any(i in network.factors[k] for k in side)]
     rest = [p for p in range(len(network.output)) if p not in own]
-    split = xp.reshape(w, tuple(network.size[i] for i in network.output))
+    split = xp.reshape(case.fmt._as_matrix(w), tuple(network.size[i] for i in network.output))
     rows = 1
     for p in own:
         rows *= split.shape[p]

@@ -131,15 +131,17 @@ def check_format(
     """Hold a format to every law. Small sizes do: a law that fails on a large matrix fails on a small one.
 
     xp      array library, e.g. numpy, torch or jax.numpy; None takes array_api_strict, or NumPy where that is missing
-    dtype   float32 or float64 of that library; None takes both, as far as the library has them
+    dtype   a floating dtype of that library; None takes float32, float64 and, if the format is `complex`, complex64, as far
+            as the library has them
     device  where to make the arrays; None is the library's default
     seed    of the random matrices
     returns: law → "holds", or why it does not apply to this format
     raises: LawError for the first law that is broken
     """
     xp = array_namespace((xp or _default_library()).asarray([0.0]))
-    known = xp.__array_namespace_info__().dtypes(kind="real floating")
-    dtypes = [known[n] for n in ("float32", "float64") if n in known] if dtype is None else [dtype]
+    known = xp.__array_namespace_info__().dtypes()
+    names = ("float32", "float64", "complex64") if fmt.complex else ("float32", "float64")
+    dtypes = [known[n] for n in names if n in known] if dtype is None else [dtype]
     verdicts = {}
     for each in dtypes:
         case = Case(fmt, xp, each, device, seed)

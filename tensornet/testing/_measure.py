@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .._arrays import Array, namespace
+from .._arrays import Array, abs2, conj, namespace
 
 
 def largest(x: Array) -> float:
@@ -20,7 +20,9 @@ def relative(got: Array, want: Array) -> float:
 
 
 def inner(a: Array, b: Array) -> float:
-    return float(namespace(a, b).sum(a * b))
+    """Re⟨a, b⟩."""
+    xp = namespace(a, b)
+    return float(xp.sum(a * b) if xp.isdtype(a.dtype, "real floating") else xp.sum(xp.real(conj(a) * b)))
 
 
 def total_norm(arrays: Sequence[Array]) -> float:
@@ -41,7 +43,7 @@ def snapshot(x: Array) -> Array:
 
 def _norm(x: Array) -> Array:
     unit = _unit(x)
-    return unit * namespace(x).sqrt(namespace(x).sum((x / unit) ** 2))
+    return unit * namespace(x).sqrt(namespace(x).sum(abs2(x / unit)))
 
 
 def _relative(got: Array, want: Array) -> Array:

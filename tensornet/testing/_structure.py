@@ -57,12 +57,12 @@ def plain_data(case: Case) -> None:
 def bad_input_refused(case: Case) -> None:
     """NaN, Inf, integers, wrong shapes and foreign factors are TensorNetErrors, not something from below."""
     fmt, xp, w = case.fmt, case.xp, case.weight()
-    rows, cols = fmt.shape
+    out, *rest = fmt.shape
     refusals = {
-        "a NaN weight": lambda: fmt.decompose(w * math.nan),
-        "an Inf weight": lambda: fmt.decompose(xp.ones_like(w) * math.inf),
-        "an integer weight": lambda: fmt.decompose(xp.astype(w, xp.int32)),
-        "a weight of another shape": lambda: fmt.decompose(xp.zeros((rows + 1, cols), dtype=case.dtype)),
+        "a NaN weight": lambda: fmt.decompose(xp.full_like(w, math.nan)),
+        "an Inf weight": lambda: fmt.decompose(xp.full_like(w, math.inf)),
+        "an integer weight": lambda: fmt.decompose(xp.zeros(fmt.shape, dtype=xp.int32)),
+        "a weight of another shape": lambda: fmt.decompose(xp.zeros((out + 1, *rest), dtype=case.dtype)),
         "an unknown gauge": lambda: fmt.decompose(w, gauge="no such gauge"),
         "no factors": lambda: fmt.contract(()),
     }

@@ -1,5 +1,6 @@
 """Laws of training: no weight is stuck, whatever it is and whichever gauge it is in."""
 
+import math
 from collections.abc import Sequence
 
 from .._arrays import Array
@@ -33,10 +34,10 @@ def steps_go_downhill(case: Case) -> None:
 def every_direction_reached(case: Case) -> str | None:
     """The Jacobian of the contraction has full row rank in the balanced and identity gauges: no dW whatever is dead."""
     fmt, xp = case.fmt, case.xp
-    rows, cols = fmt.shape
-    if not case.is_full or rows * cols > JACOBIAN:
+    entries = math.prod(fmt.shape)
+    if not case.is_full or entries > JACOBIAN:
         return "not every matrix is in the format" if not case.is_full else f"W has more than {JACOBIAN} entries"
-    basis = xp.reshape(xp.eye(rows * cols, dtype=case.dtype, device=case.device), (-1, rows, cols))
+    basis = xp.reshape(xp.eye(entries, dtype=case.dtype, device=case.device), (-1, *fmt.shape))
     # What two floors multiply to is still far above rounding in float64, and may be below it in float32.
     least = 1e-9 if case.tolerance < 1e-9 else 1e-7
     for what, w in _starts(case):
@@ -44,7 +45,7 @@ def every_direction_reached(case: Case) -> str | None:
             if gauge not in case.gauges:
                 continue
             pulled = fmt.pullback(fmt.decompose(w, gauge=gauge), basis)
-            jacobian = xp.concat([xp.reshape(p, (rows * cols, -1)) for p in pulled], axis=1)
+            jacobian = xp.concat([xp.reshape(p, (entries, -1)) for p in pulled], axis=1)
             values = xp.linalg.svdvals(jacobian)
             ratio = float(values[-1]) / (largest(values) or 1.0)
             found = (
@@ -58,7 +59,7 @@ def zero_weight_learns(case: Case) -> None:
     """A zero weight fits a target by plain gradient descent, in every gauge."""
     fmt = case.fmt
     target = case.weight(salt="target")
-    target = target / float(case.xp.max(case.xp.linalg.svdvals(target)))
+    target = target / float(case.xp.max(case.xp.linalg.svdvals(case.xp.reshape(target, fmt.matrix_shape))))
     needed = 0.05 if case.is_full else 0.5
     for gauge in case.gauges:
         factors = fmt.decompose(case.xp.zeros_like(target), gauge=gauge)

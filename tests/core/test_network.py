@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import tensornet as tn
 from tensornet._contract import contract, pullback
-from tensornet.testing._tree import is_tree, represents_everything, sides
+from tensornet._graph import is_tree, represents_everything, sides
 
 CHAIN = tn.Network((("i", "a"), ("a", "b"), ("b", "j")), ("i",), ("j",), (("i", 4), ("j", 5), ("a", 2), ("b", 3)))
 RING = tn.Network((("i", "a", "b"), ("a", "b", "j")), ("i",), ("j",), (("i", 4), ("j", 5), ("a", 2), ("b", 3)))
