@@ -2,6 +2,7 @@
 
 from ._low_rank import LowRank as LowRank
 from ._mpo import MPO as MPO
+from ._padded import Padded as Padded
 from ._registry import from_dict as from_dict
 from ._registry import get as get
 from ._registry import names as names

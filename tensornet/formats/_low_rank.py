@@ -12,6 +12,7 @@ from .._format import Format
 from .._gauge import Gauge, orthogonal_centre
 from .._network import Network
 from ._registry import register
+from ._sizing import check_matrix, sized
 
 
 @register
@@ -43,8 +44,24 @@ class LowRank(Format):
             )
 
     @classmethod
-    def for_shape(cls, shape: tuple[int, int], *, rank: int | None = None) -> "LowRank":
-        return cls(*shape, rank=rank)  # type: ignore[arg-type]
+    def for_shape(
+        cls,
+        shape: tuple[int, int],
+        *,
+        rank: int | None = None,
+        num_params: int | None = None,
+        scale: float | None = None,
+    ) -> "LowRank":
+        """Of the given rank, at most the full one; or of the largest within a budget."""
+        check_matrix("LowRank.for_shape", shape)
+        full = min(shape)
+        return sized(
+            "LowRank.for_shape",
+            lambda r: cls(*shape, rank=full if r is None else min(r, full)),
+            rank=rank,
+            num_params=num_params,
+            scale=scale,
+        )
 
     @cached_property
     def network(self) -> Network:

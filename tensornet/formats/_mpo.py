@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, SupportsIndex
+from typing import Any, ClassVar, SupportsIndex
 
 from .. import _chain
 from .._arrays import Array, eye, namespace
@@ -12,8 +12,11 @@ from .._errors import TensorNetError
 from .._format import Format
 from .._gauge import Gauge, orthogonal_centre
 from .._network import Network
-from .._splits import divisor_pair, split_in_two
+from .._splits import divisor_pair
+from . import _layouts
+from ._padded import padded
 from ._registry import register
+from ._sizing import check_matrix, sized
 
 
 @register
@@ -48,23 +51,50 @@ class MPO(Format):
         _check_bonds(self.bonds, self._modes, full)
 
     @classmethod
-    def for_shape(cls, shape: tuple[int, int], *, cores: int = 5) -> "MPO":
-        """The paper's layout: two outer factors that split rows and cols evenly, `cores` - 2 unit modes between them.
+    def for_shape(
+        cls,
+        shape: tuple[int, int],
+        *,
+        cores: int = 5,
+        layout: str = "outer",
+        rank: int | None = None,
+        num_params: int | None = None,
+        scale: float | None = None,
+        pad: bool = False,
+    ) -> Any:  # an MPO, or one that is Padded
+        """An MPO of `cores` factors for a matrix of `shape`, at full bonds unless told otherwise.
+
+        layout      "outer", the paper's: two outer factors that split rows and cols evenly, unit modes between them;
+                    "even": rows and cols split into `cores` factors each, as even as their primes allow
+        rank        no bond above it
+        num_params  at most so many parameters
+        scale       up to 1, at most this share of the dense parameters; above 1, the full bonds of those modes of this layout
+                    that come nearest to it
+        pad         round sizes up to such as split evenly; the padding never shows (see Padded)
 
         >>> MPO.for_shape((3072, 768), cores=5)
         MPO(rows=(64, 1, 1, 1, 48), cols=(32, 1, 1, 1, 24), bonds=(1152, 1152, 1152, 1152))
+        >>> MPO.for_shape((768, 768), cores=3, layout="even", rank=8)
+        MPO(rows=(12, 8, 8), cols=(12, 8, 8), bonds=(8, 8))
         """
-        if len(shape) != 2:
-            raise TensorNetError(
-                f"MPO.for_shape: shape {shape}, needed (rows, cols), because an MPO is of a matrix; pass both"
-            )
-        if not isinstance(cores, int) or cores < 2:
-            raise TensorNetError(
-                f"MPO.for_shape: cores={cores!r}, needed an integer of at least 2, the two outer factors; pass cores=2 or more"
-            )
-        (r1, r2), (c1, c2) = (split_in_two("MPO.for_shape", a, n) for a, n in zip(("rows", "cols"), shape, strict=True))
-        ones = (1,) * (cores - 2)
-        return cls(rows=(r1, *ones, r2), cols=(c1, *ones, c2))
+        check_matrix("MPO.for_shape", shape)
+        _layouts.check("MPO.for_shape", cores, layout)
+        options = {"cores": cores, "layout": layout, "rank": rank, "num_params": num_params, "scale": scale}
+        if pad:
+            parts = cores if layout == "even" else 2
+            return padded(shape, lambda larger: cls.for_shape(larger, **options), parts=parts)  # type: ignore[arg-type]
+        if scale is not None and scale > 1 and rank is None and num_params is None:
+            wide = [cls(*modes) for modes in _layouts.candidates("MPO.for_shape", shape, cores, layout)]
+            return min(wide, key=lambda f: abs(math.log(f.scale / scale)))
+        rows, cols = _layouts.modes("MPO.for_shape", shape, cores, layout)
+        full = _chain.full_bonds(tuple(i * j for i, j in zip(rows, cols, strict=True)))
+        return sized(
+            "MPO.for_shape",
+            lambda r: cls(rows, cols, full if r is None else tuple(min(r, b) for b in full)),
+            rank=rank,
+            num_params=num_params,
+            scale=scale,
+        )
 
     @property
     def central(self) -> int:

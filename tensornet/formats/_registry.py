@@ -39,7 +39,7 @@ def get(name: str) -> type[Format]:
 
 def from_dict(data: Mapping[str, Any]) -> Format:
     """A format from what `Format.to_dict` wrote, possibly by way of JSON."""
-    fields = {k: _tuples(v) for k, v in data.items() if k != "format"}
+    fields = {k: from_dict(v) if isinstance(v, Mapping) else _tuples(v) for k, v in data.items() if k != "format"}
     cls = get(data.get("format", ""))
     try:
         return cls(**fields)

@@ -1,0 +1,64 @@
+"""How large a format may become: a rank, a number of parameters, or a share of the dense ones."""
+
+from collections.abc import Callable
+from math import prod
+from typing import TypeVar
+
+from .._errors import TensorNetError
+from .._format import Format
+
+F = TypeVar("F", bound=Format)
+
+
+def sized(
+    who: str, make: Callable[[int | None], F], *, rank: int | None, num_params: int | None, scale: float | None
+) -> F:
+    """The format that `make` gives for a rank, or the largest one within a budget.
+
+    make        rank → format, its parameters not falling with the rank; None, and any rank above it, is the full rank
+    rank        taken as it is
+    num_params  at most so many parameters
+    scale       at most this share of the dense parameters
+    """
+    given = {k: v for k, v in (("rank", rank), ("num_params", num_params), ("scale", scale)) if v is not None}
+    if len(given) > 1:
+        raise TensorNetError(
+            f"{who}: got {given}, needed one of rank, num_params and scale at most, because each of them fixes the size; "
+            f"drop the others"
+        )
+    if rank is not None and not (isinstance(rank, int) and rank >= 1):
+        raise TensorNetError(
+            f"{who}: rank={rank!r}, needed an integer of at least 1, because it is the size of an index; pass one, or None "
+            f"for the full rank"
+        )
+    full = make(None)
+    if num_params is None and scale is None:
+        return full if rank is None else make(rank)
+    return _largest(who, make, full, num_params if num_params is not None else scale * prod([*full.shape]), given)  # type: ignore[operator]
+
+
+def check_matrix(who: str, shape: tuple[int, ...]) -> None:
+    """Refuse the shape of a vector or of a kernel where the format is of matrices."""
+    if len(shape) != 2 or not all(isinstance(n, int) and n > 0 for n in shape):
+        raise TensorNetError(
+            f"{who}: shape {shape}, needed (rows, cols), two positive integers, because this format is of a matrix; pass both"
+        )
+
+
+def _largest(who: str, make: Callable[[int | None], F], full: F, budget: float, given: dict[str, float]) -> F:
+    """By bisection: `low` fits the budget, `high` does not."""
+    if full.num_params <= budget:
+        return full
+    least = make(1)
+    if not least.num_params <= budget:
+        raise TensorNetError(
+            f"{who}: {given} allows {budget:.0f} parameters, needed at least the {least.num_params} of rank 1 "
+            f"({least.scale:.2g} of the dense ones); raise the budget or take other modes"
+        )
+    low, high = 1, 2
+    while make(high).num_params <= budget:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if make(middle).num_params <= budget else (low, middle)
+    return make(low)
