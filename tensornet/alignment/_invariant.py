@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._arrays import Array, abs2, adjoint, namespace
-from .._contract import contract, pullback
 from .._errors import TensorNetError
 from .._format import Format
 
@@ -34,7 +33,7 @@ def reduced_distance_and_gradient(
     views, w_s, w_t, unit = _prepared(fmt, student, teacher)
     terms = [_term(v, w_s, w_t) for v in views]
     dw = sum(v.matrix(namespace(w_s).matmul(slope, v.flat(w_s))) for v, (_, slope) in zip(views, terms, strict=True))
-    return sum(loss for loss, _ in terms) / len(views), pullback(fmt.path, student, dw / (len(views) * unit))
+    return sum(loss for loss, _ in terms) / len(views), fmt.pullback(student, fmt._as_weight(dw / (len(views) * unit)))
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def _prepared(
             f"align: no auxiliary factor of {fmt} carries a row or column above 1, so that the invariant gauge sees "
             f"nothing of it; use another format, or gauge='procrustes'"
         )
-    w_s, w_t = contract(fmt.path, student), contract(fmt.path, teacher)
+    w_s, w_t = (fmt._as_matrix(fmt.contract(f)) for f in (student, teacher))  # padding, if any, is zero
     largest = _nonzero(xp, xp.max(xp.abs(w_t), axis=(-2, -1), keepdims=True))
     unit = largest * _nonzero(xp, xp.sqrt(xp.sum(abs2(w_t / largest), axis=(-2, -1), keepdims=True)))
     return views, w_s / unit, w_t / unit, unit

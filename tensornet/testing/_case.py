@@ -70,11 +70,30 @@ class Case:
         """Random factors of contractions of order 1: each entry is scaled by the bonds that it is summed over."""
         network = self.fmt.network
         spread = math.prod([network.size[b] for b in network.bonds]) ** (-0.5 / len(network.factors))
-        return tuple(spread * self.normal(*lead, *s, salt=f"{salt}{k}") for k, s in enumerate(self.fmt.shapes))
+        random = tuple(spread * self.normal(*lead, *s, salt=f"{salt}{k}") for k, s in enumerate(self.fmt.shapes))
+        return self._inside(random)
 
     def weight(self, salt: str = "") -> Array:
-        """A random matrix that the format represents exactly."""
-        return self.normal(*self.fmt.shape, salt=salt) if self.is_full else self.fmt.contract(self.factors(salt=salt))
+        """A random weight that the format represents exactly."""
+        if self.is_full:
+            return self.normal(*self.fmt.shape, salt=salt)
+        return self.fmt.contract(self.factors(salt=salt))
+
+    def _inside(self, factors: tuple[Array, ...]) -> tuple[Array, ...]:
+        """`factors` with zeros wherever they would reach into the padding, so that none of their matrix is cut off."""
+        network, kept = self.fmt.network, {}
+        for group, size, whole in zip((network.rows, network.cols), self.fmt.matrix_shape, network.shape, strict=True):
+            if size < whole:  # by the most significant digit that is more than one
+                first = next(i for i in group if network.size[i] > 1)
+                kept[first] = size * network.size[first] // whole
+        for index, n in kept.items():
+            k = next(k for k, f in enumerate(network.factors) if index in f)
+            axis, shape = network.factors[k].index(index), network.shapes[k]
+            mask = [1.0 if d < n else 0.0 for d in range(shape[axis])]
+            along = (1,) * axis + (-1,) + (1,) * (len(shape) - axis - 1)
+            zeroed = factors[k] * self.xp.reshape(self.xp.asarray(mask, dtype=self.dtype, device=self.device), along)
+            factors = (*factors[:k], zeroed, *factors[k + 1 :])
+        return factors
 
     @cached_property
     def gauges(self) -> tuple[Gauge, ...]:

@@ -55,7 +55,8 @@ def order_does_not_matter(case: Case) -> None:
         orders.append(tuple((a, b) for a, b in pairs))
     want = case.fmt.contract(factors)
     for order in orders:
-        error = relative(contract(Path.of_matrix(network, order=order), factors), want)
+        made = case.fmt._as_weight(contract(Path.of_matrix(network, order=order), factors))
+        error = relative(made, want)
         require(error <= 10 * case.tolerance, f"order {order} differs by {error:.1e}", "one matrix in every order")
 
 
