@@ -14,6 +14,7 @@ from ._contract import contract, linearize, pullback
 from ._errors import TensorNetError
 from ._gauge import Gauge
 from ._graph import represents_everything
+from ._lookup import check_ids, lookup
 from ._network import Network
 from ._path import Path
 
@@ -223,6 +224,40 @@ class Format(ABC):
         corner = matrix[..., :out, :features] if (out, features) != self.network.shape else matrix
         return namespace(matrix).reshape(corner, (*matrix.shape[:-2], *self.shape))
 
+    def lookup(self, factors: Sequence[Array], ids: Array, /, *, check: bool = True) -> Array:
+        """W[ids], as an embedding looks its rows up, without making the others.
+
+        factors: unbatched
+        ids: integers of any shape, in 0…out - 1
+        check: refuse other ids, which means looking at values; pass False inside jit
+        returns: (*ids.shape, *shape[1:])
+        raises: TensorNetError for ids outside the table
+        """
+        if self.check_factors(factors):
+            raise TensorNetError(
+                f"{type(self).__name__}.lookup: the factors have leading batch axes, needed those of one table, because ids "
+                f"would be of all of them at once; look them up one by one"
+            )
+        xp, shape = namespace(ids, *factors), (*ids.shape, *self.shape[1:])
+        if 0 in ids.shape:
+            return xp.zeros(shape, dtype=factors[0].dtype, device=device(ids))
+        if check:
+            check_ids(f"{type(self).__name__}.lookup", ids, self.shape[0])
+        found = lookup(self.network, factors, xp.reshape(ids, (-1,)))
+        return xp.reshape(found[:, : self.matrix_shape[1]], shape)
+
+    def sample(self, normal: Callable[[tuple[int, ...]], Array], /, *, std: float = 1.0) -> tuple[Array, ...]:
+        """Random factors whose contraction has entries of variance std², all factors with entries of one and the same size.
+
+        normal: shape → independent standard normal entries, from the caller's own generator, e.g. torch.randn
+        std: for a layer that keeps the variance of its input, in^-½
+        """
+        # Var W = Π_k Var T_k × the number of terms, one for each value of the indices that are summed over
+        network = self.network
+        terms = math.prod([size for index, size in network.sizes if index not in network.output])
+        each = (std * std / terms) ** (0.5 / len(self.shapes))
+        return tuple(each * normal(s) for s in self.shapes)
+
     def regauge(self, factors: Sequence[Array], gauge: Gauge, /) -> tuple[Array, ...]:
         """The same matrix in another gauge."""
         return self.decompose(self.contract(factors), gauge=gauge, check_finite=False)
@@ -245,4 +280,5 @@ class Format(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data that `formats.from_dict` reads back."""
-        return {"format": self.name, **dataclasses.asdict(self)}  # type: ignore[call-overload]
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return {"format": self.name, **{k: v.to_dict() if isinstance(v, Format) else v for k, v in values.items()}}

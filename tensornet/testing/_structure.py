@@ -20,7 +20,13 @@ def shapes_match(case: Case) -> None:
     require(isinstance(factors, tuple), f"decompose returned a {type(factors).__name__}", "a tuple")
     require(got == fmt.shapes == fmt.network.shapes, f"factors have shapes {got}", f"{fmt.network.shapes}")
     made = tuple(fmt.contract(factors).shape)
-    require(made == fmt.shape == fmt.network.shape, f"they contract to {made}", f"{fmt.network.shape}")
+    require(made == fmt.shape, f"they contract to {made}", f"{fmt.shape}")
+    holds = all(n <= m for n, m in zip(fmt.matrix_shape, fmt.network.shape, strict=True))
+    require(
+        holds,
+        f"the network makes a matrix of {fmt.network.shape}",
+        f"one as large as {fmt.matrix_shape}, padding included",
+    )
     central = fmt.central
     free = set(range(len(fmt.shapes))) - set(fmt.auxiliary)
     require(free == ({central} - {None}), f"central {central}, auxiliary {fmt.auxiliary}", "each factor in one of them")
@@ -38,7 +44,7 @@ def counts_are_true(case: Case) -> str | None:
         return "contract or linearize are the format's own, whose operations nobody can count"
     contract(fmt.path, forward.arrays(fmt.shapes))
     require(fmt.path.flops == forward.flops, f"path.flops is {fmt.path.flops}", f"the {forward.flops} of contract")
-    *factors, gradient = both.arrays([*fmt.shapes, fmt.shape])
+    *factors, gradient = both.arrays([*fmt.shapes, fmt.network.shape])
     linearize(fmt.path, factors)[1](gradient)
     require(fmt.flops == both.flops, f"flops is {fmt.flops}", f"the {both.flops} of contract and pullback together")
     return None
