@@ -2,10 +2,12 @@
 
 from . import formats as formats
 from . import testing as testing
+from ._distance import distance as distance
 from ._errors import TensorNetError as TensorNetError
 from ._format import Format as Format
 from ._gauge import Mixed as Mixed
 from ._network import Network as Network
+from ._norm import norm as norm
 from ._path import Path as Path
 from .alignment import Alignment as Alignment
 from .alignment import align as align

@@ -1,0 +1,128 @@
+"""‖A‖ of a network by QR: accurate to a rounding where the overlap ⟨A, A⟩ would square it, and no dense A on the way.
+
+An output index that only one operand carries can be turned by any isometry without a change of the norm. So whenever the
+volume of such *private* legs exceeds that of the operand's bonds, M[private, bonds] = Q R and M ← R. Of a chain this is the
+classic QR sweep (Oseledets 2011, doi 10.1137/090752286, sec. 3); loops and indices in three factors or more need no other
+rule.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from ._arrays import Array, abs2, constant, namespace, widest, working_dtype
+from ._contract import _multiply, _permute
+from ._format import Format
+from ._path import Indices, Pair
+
+
+def norm(fmt: Format, factors: Sequence[Array], /) -> Array:
+    """‖A‖_F (*lead,) of the weight that `factors` contract to, in the widest real dtype of their library.
+
+    Safe where A overflows when squared. A constant for automatic differentiation, because that of QR is infinite where a
+    network is rank-deficient.
+
+    raises: TensorNetError for factors of another format
+    """
+    lead = fmt.check_factors(factors)
+    if fmt.matrix_shape != fmt.network.shape:  # the padding must not count
+        return frobenius(fmt.contract(precise(factors)), len(lead))
+    return network_norm(fmt.network.factors, fmt.network.output, fmt.network.size, precise(factors))
+
+
+def precise(factors: Sequence[Array]) -> list[Array]:
+    """Constants in the widest dtype of their library, of at least 32 bits."""
+    xp = namespace(*factors)
+    wide = [widest(constant(f)) for f in factors]
+    wide = [xp.astype(f, working_dtype(f, xp), copy=False) for f in wide]
+    dtype = xp.result_type(*wide)
+    return [xp.astype(f, dtype, copy=False) for f in wide]
+
+
+def frobenius(x: Array, lead: int) -> Array:
+    """√Σ|x|² over all axes but the first `lead`, safe where the squares overflow or vanish."""
+    xp = namespace(x)
+    flat = xp.reshape(x, (*x.shape[:lead], math.prod([*x.shape[lead:]])))
+    unit, exponent = _unit(flat)
+    return xp.sqrt(xp.sum(abs2(unit), axis=-1)) * 2.0**exponent
+
+
+def network_norm(
+    factors: Sequence[Indices], output: Indices, size: Mapping[str, int], arrays: Sequence[Array]
+) -> Array:
+    """‖·‖_F (*lead,) of the contraction of `arrays` (*lead, …), which carry the indices `factors`, to `output`."""
+    xp, sizes, lead = namespace(*arrays), dict(size), arrays[0].ndim - len(factors[0])
+    live, total = [], 0.0
+    for indices, array in zip(factors, arrays, strict=True):
+        kept, shape = tuple(i for i in indices if sizes[i] > 1), tuple(array.shape[:lead])
+        unit, exponent = _unit(xp.reshape(array, (*shape, math.prod([sizes[i] for i in kept]))))
+        live.append((kept, xp.reshape(unit, (*shape, *(sizes[i] for i in kept)))))
+        total = total + exponent
+    opened = list(output)
+    while len(live) > 1:
+        live = [_compressed(n, live, opened, sizes) for n in range(len(live))]
+        i, j = _next_pair([indices for indices, _ in live], opened, sizes)
+        (left, a), (right, b) = live[i], live[j]
+        live = [operand for n, operand in enumerate(live) if n not in (i, j)]
+        made = _made(left, right, [k for indices, _ in live for k in indices], opened)
+        live.append((made, _multiply(xp, Pair.plan(left, right, made, sizes), a, b)))
+    half = 2.0 ** (total / 2)  # twice, because 2**total alone may overflow where the norm does not
+    return frobenius(live[0][1], lead) * half * half
+
+
+def _compressed(
+    n: int, live: list[tuple[Indices, Array]], opened: list[str], sizes: dict[str, int]
+) -> tuple[Indices, Array]:
+    """Operand n with its private legs made one, of the size of its bonds, if that is smaller; `opened` learns its name."""
+    indices, array = live[n]
+    elsewhere = [i for k, (others, _) in enumerate(live) if k != n for i in others]
+    private, shared, bonds = _roles(indices, elsewhere, opened)
+    p, c = _volume(private, sizes), _volume(bonds, sizes)
+    if p <= c:
+        return indices, array
+    xp, shape = namespace(array), tuple(array.shape[: array.ndim - len(indices)])
+    shape = (*shape, *(sizes[i] for i in shared))
+    order = tuple(indices.index(i) for i in (*shared, *private, *bonds))
+    _, r = xp.linalg.qr(xp.reshape(_permute(xp, array, order), (*shape, p, c)))
+    leg = f"@{len(opened)}"
+    opened.append(leg)
+    sizes[leg] = c
+    return (*shared, leg, *bonds), xp.reshape(r, (*shape, c, *(sizes[i] for i in bonds)))
+
+
+def _next_pair(live: Sequence[Indices], opened: Sequence[str], sizes: dict[str, int]) -> tuple[int, int]:
+    """The two operands whose product, compressed, is larger than the two by the least."""
+
+    def growth(i: int, j: int) -> int:
+        elsewhere = [k for n, indices in enumerate(live) if n not in (i, j) for k in indices]
+        made = _made(live[i], live[j], elsewhere, opened)
+        private, shared, bonds = (_volume(part, sizes) for part in _roles(made, elsewhere, opened))
+        return shared * min(private, bonds) * bonds - _volume(live[i], sizes) - _volume(live[j], sizes)
+
+    pairs = [(i, j) for j in range(len(live)) for i in range(j)]
+    return min(pairs, key=lambda pair: growth(*pair))
+
+
+def _made(left: Indices, right: Indices, elsewhere: Sequence[str], opened: Sequence[str]) -> Indices:
+    """The indices of left · right: those that only one has, or that somebody still needs."""
+    both = [i for i in left if i in right and (i in elsewhere or i in opened)]
+    return (*both, *(i for i in left if i not in right), *(i for i in right if i not in left))
+
+
+def _roles(indices: Indices, elsewhere: Sequence[str], opened: Sequence[str]) -> tuple[Indices, Indices, Indices]:
+    """(private open legs, open legs that others carry too, bonds). For each value of a shared one, a network of its own."""
+    private = tuple(i for i in indices if i in opened and i not in elsewhere)
+    shared = tuple(i for i in indices if i in opened and i in elsewhere)
+    return private, shared, tuple(i for i in indices if i not in opened)
+
+
+def _volume(indices: Sequence[str], sizes: dict[str, int]) -> int:
+    return math.prod([sizes[i] for i in indices])
+
+
+def _unit(flat: Array) -> tuple[Array, Array]:
+    """flat (*lead, n) / 2^e and e (*lead,), such that its largest entry is about 1."""
+    xp = namespace(flat)
+    largest = xp.max(xp.abs(flat), axis=-1)
+    usual = largest >= xp.finfo(largest.dtype).smallest_normal  # zero has no exponent
+    exponent = xp.floor(xp.log2(xp.where(usual, largest, xp.ones_like(largest))))
+    return flat / 2.0 ** exponent[..., None], exponent
