@@ -1,53 +1,16 @@
 """Path: the order of pairwise contractions, with every integer worked out before an array is seen."""
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from ._network import Network
+from ._pair import Indices, Pair, Side, volume
 
-Indices = tuple[str, ...]
 Sizes = tuple[tuple[str, int], ...]
+Order = tuple[tuple[int, int], ...]  # opt_einsum's convention: positions in the list of live operands, results appended
 
-
-@dataclass(frozen=True)
-class Pair:
-    """One matrix product: out = Σ_summed left · right, over indices in `batch` at once.
-
-    left is permuted to (batch, rows, summed), right to (batch, summed, cols); their product (batch, rows, cols), split
-    into its indices again, is permuted by `order`.
-    """
-
-    left: tuple[int, ...]
-    right: tuple[int, ...]
-    batch: int
-    rows: int
-    summed: int
-    cols: int
-    shape: tuple[int, ...]
-    order: tuple[int, ...]
-
-    @property
-    def flops(self) -> int:
-        return 2 * self.batch * self.rows * self.summed * self.cols
-
-    @staticmethod
-    def plan(left: Indices, right: Indices, out: Indices, size: dict[str, int]) -> "Pair":
-        batch = tuple(i for i in left if i in right and i in out)
-        summed = tuple(i for i in left if i in right and i not in out)
-        rows = tuple(i for i in left if i not in right)
-        cols = tuple(i for i in right if i not in left)
-        product = batch + rows + cols
-        return Pair(
-            left=tuple(left.index(i) for i in batch + rows + summed),
-            right=tuple(right.index(i) for i in batch + summed + cols),
-            batch=_volume(batch, size),
-            rows=_volume(rows, size),
-            summed=_volume(summed, size),
-            cols=_volume(cols, size),
-            shape=tuple(size[i] for i in product),
-            order=tuple(product.index(i) for i in out),
-        )
+SMALL = 4  # an operand this much smaller than the result may be permuted to save the result a slow permutation
 
 
 @dataclass(frozen=True)
@@ -72,7 +35,7 @@ class Path:
     order    permutation of the last result into the output
     output   (rows, cols) of the output as a matrix, or its full shape
     flops    floating-point operations of the forward contraction, a multiply-add counting two
-    peak     largest number of elements alive at once, operands included
+    peak     largest number of elements alive at once, operands and copies included
     """
 
     shapes: tuple[tuple[int, ...], ...]
@@ -89,68 +52,143 @@ class Path:
         """Operations of the contraction and of its pullback, which reuses the contraction's products."""
         return self.flops + sum(s.to_left.flops + s.to_right.flops for s in self.steps)
 
+    @property
+    def reorders(self) -> bool:
+        """Whether the last result is not in the order of the output yet, which takes a copy."""
+        return self.order != tuple(range(len(self.order)))
+
     @staticmethod
-    def of_matrix(network: Network, order: tuple[tuple[int, int], ...] | None = None) -> "Path":
+    def of_matrix(network: Network, order: Order | None = None) -> "Path":
         """The path that contracts a network to its matrix. `order` fixes the pairs (in opt_einsum's convention)."""
         return _path(network.factors, network.output, network.sizes, network.shape, order)
 
     @staticmethod
-    def of_product(network: Network, batch: int) -> "Path":
+    def of_product(network: Network, batch: int, order: Order | None = None) -> "Path":
         """The path of x @ W.T for x (batch, cols), x being the last operand; it may or may not form W on its way."""
         rows, _ = network.shape
         operands = (*network.factors, ("@batch", *network.cols))
         sizes = (*network.sizes, ("@batch", batch))
-        return _path(operands, ("@batch", *network.rows), sizes, (batch, rows), None)
+        return _path(operands, ("@batch", *network.rows), sizes, (batch, rows), order)
 
 
 @lru_cache(maxsize=4096)
 def _path(
-    operands: tuple[Indices, ...],
-    output: Indices,
-    sizes: Sizes,
-    result: tuple[int, ...],
-    order: tuple[tuple[int, int], ...] | None,
+    operands: tuple[Indices, ...], output: Indices, sizes: Sizes, result: tuple[int, ...], order: Order | None
 ) -> Path:
     size = dict(sizes)
     full_shapes = tuple(tuple(size[i] for i in o) for o in operands)
     operands = tuple(tuple(i for i in o if size[i] > 1) for o in operands)
     output = tuple(i for i in output if size[i] > 1)
-    steps, last, peak = _steps(operands, output, size, order or _search(operands, output, size))
+    steps, last = _steps(operands, output, size, _search(operands, output, size) if order is None else order)
+    shapes = tuple(tuple(size[i] for i in o) for o in operands)
+    reordering = tuple(last.index(i) for i in output)
     return Path(
-        shapes=tuple(tuple(size[i] for i in o) for o in operands),
+        shapes=shapes,
         full_shapes=full_shapes,
         steps=steps,
-        order=tuple(last.index(i) for i in output),
+        order=reordering,
         result=tuple(size[i] for i in output),
         output=result,
         flops=sum(s.forward.flops for s in steps),
-        peak=peak,
+        peak=_peak([volume(o, size) for o in operands], steps, last != output),
     )
 
 
 def _steps(
-    operands: tuple[Indices, ...], output: Indices, size: dict[str, int], order: tuple[tuple[int, int], ...]
-) -> tuple[tuple[Step, ...], Indices, int]:
-    live = dict(enumerate(operands))  # number -> indices; a result takes the next number
+    operands: tuple[Indices, ...], output: Indices, size: dict[str, int], order: Order
+) -> tuple[tuple[Step, ...], Indices]:
+    pairs = _numbered(order, len(operands))
+    held, needed = _uses(operands, output, pairs)
+    stored = list(operands)
     steps = []
-    peak = held = sum(_volume(o, size) for o in operands)
-    for pair in order:
-        numbers = list(live)
-        i, j = (numbers[p] for p in sorted(pair))
-        left, right = live.pop(i), live.pop(j)
-        needed = set(output).union(*live.values())
-        kept = [k for k in left if k in needed and k in right]
-        made = (*kept, *(k for k in left if k not in right), *(k for k in right if k not in left))
+    for n, (i, j) in enumerate(pairs):
+        left, right = stored[i], stored[j]
+        if n == len(pairs) - 1:
+            made = _last(left, right, output, size)
+        else:
+            number = len(operands) + n
+            use = next(m for m, pair in enumerate(pairs) if number in pair)
+            made = _layout(left, right, needed[n], held[sum(pairs[use]) - number], needed[use], size)
         forward = Pair.plan(left, right, made, size)
         steps.append(Step(i, j, forward, Pair.plan(made, right, left, size), Pair.plan(made, left, right, size)))
-        live[len(operands) + len(steps) - 1] = made
-        held += _volume(made, size)
-        peak = max(peak, held)
-        held -= sum(_volume(o, size) for n, o in ((i, left), (j, right)) if n >= len(operands))
-    return tuple(steps), next(iter(live.values())), peak
+        stored.append(made)
+    return tuple(steps), stored[-1]
 
 
-def _search(operands: tuple[Indices, ...], output: Indices, size: dict[str, int]) -> tuple[tuple[int, int], ...]:
+def _numbered(order: Order, n: int) -> list[tuple[int, int]]:
+    """The pairs as numbers of operands, results numbered on."""
+    live, pairs = list(range(n)), []
+    for number, pair in enumerate(order, n):
+        i, j = (live[p] for p in sorted(pair))
+        live = [k for k in live if k not in (i, j)] + [number]
+        pairs.append((i, j))
+    return pairs
+
+
+def _uses(
+    operands: tuple[Indices, ...], output: Indices, pairs: list[tuple[int, int]]
+) -> tuple[list[set[str]], list[set[str]]]:
+    """The indices that each operand and result holds, and after each pair those that something else still needs."""
+    held, live, needed = [set(o) for o in operands], set(range(len(operands))), []
+    for number, (i, j) in enumerate(pairs, len(operands)):
+        live -= {i, j}
+        needed.append(set(output).union(*(held[k] for k in live)))
+        held.append((held[i] | held[j]) & needed[-1])
+        live.add(number)
+    return held, needed
+
+
+def _layout(
+    left: Indices, right: Indices, needed: set[str], partner: set[str], needed_later: set[str], size: dict[str, int]
+) -> Indices:
+    """The order of the result's indices: left · right or right · left, whichever its next use need not copy."""
+    for first, second in ((left, right), (right, left)):
+        made = _product(first, second, needed)
+        shared = [i for i in made if i in partner]
+        batch, summed = (tuple(i for i in shared if (i in needed_later) is kept) for kept in (True, False))
+        if not Side.plan(made, (batch, tuple(i for i in made if i not in partner), summed), size).copies:
+            return made
+    return _product(left, right, needed)
+
+
+def _last(left: Indices, right: Indices, output: Indices, size: dict[str, int]) -> Indices:
+    """The same for the last result, which is permuted into the output: not at all, or in runs as long as may be.
+
+    An operand that is small beside the result is brought to the order of the output first.
+    """
+    for first, second in ((left, right), (right, left)):
+        if _product(first, second, set(output)) == output:
+            return output
+    made = _product(left, right, set(output))
+    small = [o for o in (left, right) if SMALL * volume(o, size) <= volume(made, size)]
+    left, right = (tuple(sorted(o, key=_position(output))) if o in small else o for o in (left, right))
+    return _product(left, right, set(output))
+
+
+def _position(output: Indices) -> Callable[[str], int]:
+    return lambda i: output.index(i) if i in output else len(output)
+
+
+def _product(left: Indices, right: Indices, needed: set[str]) -> Indices:
+    batch = tuple(i for i in left if i in right and i in needed)
+    return batch + tuple(i for i in left if i not in right) + tuple(i for i in right if i not in left)
+
+
+def _peak(operands: list[int], steps: tuple[Step, ...], reorders: bool) -> int:
+    """A result lives until it is used, a copy until the product that it is for."""
+    sizes, held = list(operands), sum(operands)
+    peak = held
+    for step in steps:
+        pair = step.forward
+        peak = max(
+            peak, held + pair.left.copied() + pair.right.copied() + pair.size, held + 2 * pair.size * pair.reorders
+        )
+        held += pair.size - sum(sizes[k] for k in (step.left, step.right) if k >= len(operands))
+        sizes.append(pair.size)
+    return max(peak, held + sizes[-1] * reorders)
+
+
+def _search(operands: tuple[Indices, ...], output: Indices, size: dict[str, int]) -> Order:
     """Pairs in opt_einsum's convention: positions in the list of live operands, whose result is appended."""
     if len(operands) == 1:
         return ()
@@ -161,7 +199,3 @@ def _search(operands: tuple[Indices, ...], output: Indices, size: dict[str, int]
     shapes = [tuple(size[i] for i in o) for o in operands]
     path, _ = contract_path(f"{','.join(word[:-1])}->{word[-1]}", *shapes, shapes=True, optimize="auto")
     return tuple((p[0], p[1]) for p in path)
-
-
-def _volume(indices: Indices, size: dict[str, int]) -> int:
-    return math.prod([size[i] for i in indices])
