@@ -7,7 +7,7 @@ from array_api_compat import array_namespace
 
 from .._errors import TensorNetError
 from .._format import Format
-from . import _alignment, _contraction, _decomposition, _gauges, _structure, _training
+from . import _alignment, _contraction, _decomposition, _distance, _gauges, _structure, _training
 from ._case import Case
 from ._law import Law
 
@@ -78,6 +78,12 @@ LAWS: tuple[Law, ...] = (
         _contraction.contraction_is_gauge_invariant,
         "a bond is summed over and nothing else",
         "name every summed index in exactly two factors",
+    ),
+    Law(
+        "distance is that of the dense matrices",
+        _distance.distance_is_dense,
+        "errors are certified by it",
+        "let the network say all that contract does",
     ),
     Law(
         "orthogonal gauges are isometries",

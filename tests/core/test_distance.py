@@ -15,6 +15,7 @@ from networks import NETWORKS, Bare
 from strategies import formats
 
 import tensornet as tn
+from tensornet.testing._case import Case
 
 # array_api_compat looks classes up through an lru_cache, which Dynamo traces through and warns of: harmless there.
 pytestmark = pytest.mark.filterwarnings("ignore:.*Dynamo detected a call to a `functools.lru_cache`:UserWarning")
@@ -185,3 +186,17 @@ def test_compiled_vectorised_and_with_gradients():
     assert float(got[0]) == pytest.approx(true, rel=1e-6)
     gradient = jax.grad(lambda a: tn.norm(fmt, [x[0] for x in a]))(in_jax[0])
     assert all(not g.any() for g in gradient)
+
+
+class Doubled(tn.LowRank):
+    """Contracts to twice what its network says."""
+
+    def contract(self, factors):
+        return 2 * super().contract(factors)
+
+
+def test_the_law_can_fail():
+    law = next(law for law in tn.testing.LAWS if "distance" in law.name)
+    assert law.check(Case(tn.LowRank(4, 3, 2), np, np.float32)) == "holds"
+    with pytest.raises(tn.testing.LawError, match="far from A: the distance is"):
+        law.check(Case(Doubled(4, 3, 2), np, np.float32))

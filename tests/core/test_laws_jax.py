@@ -4,7 +4,7 @@ import pytest
 from libraries import BY_NAME
 
 import tensornet as tn
-from tensornet import Format
+from tensornet import Format, _distance, _norm
 from tensornet._arrays import checked_weight
 from tensornet.testing import _alignment, _measure, check_format
 
@@ -35,6 +35,8 @@ def jitted(monkeypatch):
         monkeypatch.setattr(Format, name, lambda fmt, factors, *x, call=call: call(fmt, tuple(factors), *x))
     for name in ("_norm", "_relative"):
         monkeypatch.setattr(_measure, name, jax.jit(getattr(_measure, name)))
+    for module, name, static in ((_distance, "distance", (0, 2)), (_norm, "norm", 0)):
+        monkeypatch.setattr(module, name, jax.jit(getattr(module, name), static_argnums=static))
     monkeypatch.setattr(_alignment, "align", lambda fmt, s, t, gauge: align(fmt, tuple(s), tuple(t), gauge=gauge))
 
 
