@@ -12,6 +12,7 @@ from ._path import Path as Path
 from .alignment import Alignment as Alignment
 from .alignment import align as align
 from .formats import MPO as MPO
+from .formats import Kronecker as Kronecker
 from .formats import LowRank as LowRank
 from .planning import Plan as Plan
 from .planning import plan as plan

@@ -38,7 +38,7 @@ def split_in_two(who: str, axis: str, n: int) -> tuple[int, int]:
     raise TensorNetError(
         f"{who}: the matrix has {n} {axis}, which does not split into two factors above 1, as two outer factors need; "
         f"the nearest sizes that do are {options}; pass pad=True to round up to {even_size(n)} (the padding never shows), "
-        f"resize the layer, leave it out, or give rows and cols yourself, e.g. {axis}=({n}, 1)"
+        f"resize the layer, leave it out, or give the split yourself, e.g. {n} = {n} × 1"
     )
 
 

@@ -1,6 +1,7 @@
-"""Random small formats for property tests."""
+"""Random small formats and networks for property tests."""
 
 import math
+import random
 
 from hypothesis import strategies as st
 
@@ -42,5 +43,38 @@ def low_ranks(draw) -> tn.LowRank:
     return tn.LowRank(out, in_, draw(st.none() | st.integers(1, min(out, in_))))
 
 
+@st.composite
+def modes(draw, count: int) -> tuple[int, ...]:
+    """`count` sizes that multiply to at most ENTRIES."""
+    sizes = st.lists(st.sampled_from(MODES), min_size=count, max_size=count)
+    return tuple(draw(sizes.filter(lambda s: math.prod(s) <= ENTRIES)))
+
+
+@st.composite
+def kroneckers(draw) -> tn.Kronecker:
+    a, b, c, d = draw(modes(4))
+    return tn.Kronecker((a, c), (b, d), draw(st.none() | st.integers(1, min(a * c, b * d))))
+
+
+@st.composite
+def networks(draw):
+    """Up to four factors; indices held by any number of them, in the output or not, of size 1 to 3."""
+    n = draw(st.integers(1, 4))
+    rng = random.Random(draw(st.integers(0, 10_000)))
+    names = "abcdefg"[: rng.randint(2, 7)]
+    sizes = {i: rng.choice([1, 2, 2, 3]) for i in names}
+    factors = [[] for _ in range(n)]
+    rows, cols = [], []
+    for i in names:
+        holders = rng.sample(range(n), rng.randint(1, n))
+        for k in holders:
+            factors[k].append(i)
+        if (len(holders) == 1 and sizes[i] > 1) or rng.random() < 0.4:
+            rng.choice((rows, cols)).append(i)
+    for f in factors:
+        rng.shuffle(f)
+    return tn.Network(tuple(map(tuple, factors)), tuple(rows), tuple(cols), tuple(sizes.items()))
+
+
 def formats():
-    return st.one_of(mpos(), low_ranks())
+    return st.one_of(mpos(), low_ranks(), kroneckers())

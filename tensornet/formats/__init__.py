@@ -1,5 +1,6 @@
 """Tensor formats. To add one: one file here and one import line; elsewhere, the `register` decorator."""
 
+from ._kronecker import Kronecker as Kronecker
 from ._low_rank import LowRank as LowRank
 from ._mpo import MPO as MPO
 from ._padded import Padded as Padded

@@ -77,8 +77,20 @@ class Padded(Format):
         return self.inner._fill(w, gauge)
 
 
-def padded(shape: tuple[int, ...], make: Callable[[tuple[int, ...]], Format], *, parts: int = 2) -> Format:
-    """The format of `make` for the next (out, in) that split into `parts` evenly, cut to `shape` where that is larger."""
-    larger = (*(even_size(n, parts) for n in shape[:2]), *shape[2:])
-    inner = make(larger)
-    return inner if larger == tuple(shape) else Padded(inner, tuple(shape))
+def padded(
+    shape: tuple[int, ...],
+    make: Callable[[tuple[int, ...]], Format],
+    *,
+    parts: int = 2,
+    multiples: tuple[int, int] | None = None,
+) -> Format:
+    """The format of `make` for the next (out, in) that split into `parts` evenly, cut to `shape` where that is larger.
+
+    multiples: take the next multiples of those instead
+    """
+    if multiples is None:
+        larger = tuple(even_size(n, parts) for n in shape[:2])
+    else:
+        larger = tuple(-(-n // m) * m for n, m in zip(shape[:2], multiples, strict=True))
+    inner = make((*larger, *shape[2:]))
+    return inner if inner.shape == tuple(shape) else Padded(inner, tuple(shape))

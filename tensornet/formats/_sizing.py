@@ -1,8 +1,8 @@
 """How large a format may become: a rank, a number of parameters, or a share of the dense ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
-from typing import TypeVar
+from typing import Any, SupportsIndex, TypeVar
 
 from .._errors import TensorNetError
 from .._format import Format
@@ -43,6 +43,17 @@ def check_matrix(who: str, shape: tuple[int, ...]) -> None:
         raise TensorNetError(
             f"{who}: shape {shape}, needed (rows, cols), two positive integers, because this format is of a matrix; pass both"
         )
+
+
+def positive(who: str, field: str, sizes: Any, count: int | None = None) -> tuple[int, ...]:
+    """`sizes` as a tuple of `count` positive integers, or of any number."""
+    good = isinstance(sizes, Sequence) and all(isinstance(s, SupportsIndex) and int(s) > 0 for s in sizes)
+    if not good or (count is not None and len(sizes) != count):
+        needed = "a sequence of positive integers" if count is None else f"{count} positive integers"
+        raise TensorNetError(
+            f"{who}: {field}={sizes!r}, needed {needed}, because each is the size of an index; pass a tuple of them"
+        )
+    return tuple(int(s) for s in sizes)
 
 
 def _largest(who: str, make: Callable[[int | None], F], full: F, budget: float, given: dict[str, float]) -> F:

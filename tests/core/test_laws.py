@@ -28,6 +28,8 @@ AWKWARD = [
     tn.LowRank(1, 5),
     tn.LowRank(8, 6, 2),
     tn.LowRank(1, 1),
+    tn.Kronecker((2, 3), (3, 2)),
+    tn.Kronecker((1, 4), (3, 1), 2),
 ]
 
 

@@ -13,6 +13,7 @@ CASES = [  # every case compiles anew, for many seconds: each format once, each 
     (tn.MPO((2, 3, 2), (3, 2, 2), bonds=(3, 3)), "float64"),
     (tn.LowRank(4, 9), "float32"),
     (tn.LowRank(5, 3), "float64"),
+    (tn.Kronecker((2, 3), (3, 2)), "complex64"),
 ]
 
 

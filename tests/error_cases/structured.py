@@ -1,0 +1,18 @@
+"""The structured formats, padding, lookup and sizes."""
+
+import tensornet as tn
+
+CASES = {
+    "shape of one": (
+        lambda: tn.Kronecker((2,), (3, 2)),
+        r"Kronecker: left=\(2,\), needed 2 positive integers, because",
+    ),
+    "terms": (
+        lambda: tn.Kronecker((2, 3), (3, 2), 7),
+        r"terms=7, needed an integer in 1…6, because so many products of \(2, 3\) and \(3, 2\) make every matrix; choose",
+    ),
+    "left does not divide": (
+        lambda: tn.Kronecker.for_shape((7, 6), left=(2, 3)),
+        r"left=\(2, 3\), needed divisors of \(7, 6\), because .*; choose divisors, or pass pad=True",
+    ),
+}
