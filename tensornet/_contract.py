@@ -1,6 +1,7 @@
 """Run a Path on arrays: permute, reshape, matmul, and nothing else of the array API."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,17 +12,38 @@ from ._path import Path, Step
 
 def contract(path: Path, operands: Sequence[Array]) -> Array:
     """The contraction of `operands`, each (*lead, *shape); lead axes are carried along. Returns (*lead, *path.output)."""
-    xp, values = namespace(*operands), _squeezed(path, operands)
-    for step in path.steps:
-        values.append(_multiply(xp, step.forward, values[step.left], values[step.right]))
-        values[step.left] = values[step.right] = None  # no longer needed: this is what keeps to path.peak
-    return _finish(path, values[-1])
+    return finish(path, advance(path, squeezed(path, dict(enumerate(operands)))))
+
+
+def squeezed(path: Path, operands: Mapping[int, Array]) -> dict[int, Array]:
+    """Operands by number, without their indices of size 1."""
+    return {
+        k: namespace(a).reshape(a, tuple(a.shape[: a.ndim - len(path.full_shapes[k])]) + path.shapes[k])
+        for k, a in operands.items()
+    }
+
+
+def advance(path: Path, values: Mapping[int, Array]) -> dict[int, Array]:
+    """`values` (by number) after every step that they suffice for; what a step has used is let go: see path.peak."""
+    values = dict(values)
+    for number, step in enumerate(path.steps, len(path.shapes)):
+        if step.left in values and step.right in values:
+            left, right = values.pop(step.left), values.pop(step.right)
+            values[number] = _multiply(namespace(left, right), step.forward, left, right)
+            del left, right
+    return values
+
+
+def finish(path: Path, values: Mapping[int, Array]) -> Array:
+    """The output from the last value, the only one that is left."""
+    (last,) = values.values()
+    return _finish(path, last)
 
 
 def linearize(path: Path, operands: Sequence[Array]) -> tuple[Array, Callable[[Array], tuple[Array, ...]]]:
     """The contraction, and its `pullback`, which reuses the products that the contraction made (and keeps them alive)."""
-    values = _forward(path, operands, path.steps)
-    return _finish(path, values[-1]), partial(_backward, path, values)
+    *values, last = _forward(path, operands, path.steps)
+    return _finish(path, last), partial(_backward, path, values if path.steps else [last])
 
 
 def pullback(path: Path, operands: Sequence[Array], gradient: Array) -> tuple[Array, ...]:
@@ -51,15 +73,10 @@ def _backward(path: Path, values: Sequence[Array], gradient: Array) -> tuple[Arr
 
 def _forward(path: Path, operands: Sequence[Array], steps: Sequence[Step]) -> list[Array]:
     """The operands without their indices of size 1, followed by the result of each of `steps`."""
-    xp, values = namespace(*operands), _squeezed(path, operands)
+    xp, values = namespace(*operands), list(squeezed(path, dict(enumerate(operands))).values())
     for step in steps:
         values.append(_multiply(xp, step.forward, values[step.left], values[step.right]))
     return values
-
-
-def _squeezed(path: Path, operands: Sequence[Array]) -> list[Array]:
-    xp, shapes = namespace(*operands), zip(operands, path.full_shapes, path.shapes, strict=True)
-    return [xp.reshape(a, tuple(a.shape[: a.ndim - len(full)]) + squeezed) for a, full, squeezed in shapes]
 
 
 def _finish(path: Path, last: Array) -> Array:
@@ -82,7 +99,7 @@ def _matrix(xp: Any, array: Array, side: Side, shape: tuple[int, ...]) -> Array:
     """A view where BLAS can read the operand as it lies: transposed, or in strides."""
     lead = tuple(array.shape[: array.ndim - len(side.order)])
     array = _permute(xp, array, side.order)
-    if side.copies or (lead and side.strided):
+    if side.copied(math.prod([*lead])):
         array = xp.reshape(array, lead + (side.size,))  # cannot be a view: the copy is made here, and in order
     return xp.reshape(array, lead + shape)
 

@@ -1,8 +1,9 @@
 """Path: the order of pairwise contractions, with every integer worked out before an array is seen."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from ._network import Network
 from ._pair import Indices, Pair, Side, volume
@@ -51,6 +52,11 @@ class Path:
     def linearized_flops(self) -> int:
         """Operations of the contraction and of its pullback, which reuses the contraction's products."""
         return self.flops + sum(s.to_left.flops + s.to_right.flops for s in self.steps)
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Elements of each operand and of the result of each step, by number."""
+        return tuple(math.prod([*s]) for s in self.shapes) + tuple(s.forward.size for s in self.steps)
 
     @property
     def reorders(self) -> bool:

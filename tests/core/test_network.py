@@ -1,11 +1,10 @@
 """Networks and paths, against einsum on random graphs."""
 
-import random
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import networks
 
 import tensornet as tn
 from tensornet._contract import contract, pullback
@@ -13,26 +12,6 @@ from tensornet._graph import is_tree, represents_everything, sides
 
 CHAIN = tn.Network((("i", "a"), ("a", "b"), ("b", "j")), ("i",), ("j",), (("i", 4), ("j", 5), ("a", 2), ("b", 3)))
 RING = tn.Network((("i", "a", "b"), ("a", "b", "j")), ("i",), ("j",), (("i", 4), ("j", 5), ("a", 2), ("b", 3)))
-
-
-@st.composite
-def networks(draw):
-    """Up to four factors; indices held by any number of them, in the output or not, of size 1 to 3."""
-    n = draw(st.integers(1, 4))
-    rng = random.Random(draw(st.integers(0, 10_000)))
-    names = "abcdefg"[: rng.randint(2, 7)]
-    sizes = {i: rng.choice([1, 2, 2, 3]) for i in names}
-    factors = [[] for _ in range(n)]
-    rows, cols = [], []
-    for i in names:
-        holders = rng.sample(range(n), rng.randint(1, n))
-        for k in holders:
-            factors[k].append(i)
-        if (len(holders) == 1 and sizes[i] > 1) or rng.random() < 0.4:
-            rng.choice((rows, cols)).append(i)
-    for f in factors:
-        rng.shuffle(f)
-    return tn.Network(tuple(map(tuple, factors)), tuple(rows), tuple(cols), tuple(sizes.items()))
 
 
 def einsum(network, operands):
