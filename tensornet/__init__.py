@@ -15,4 +15,6 @@ from .formats import MPO as MPO
 from .formats import Kronecker as Kronecker
 from .formats import LowRank as LowRank
 from .planning import Plan as Plan
+from .planning import importance as importance
 from .planning import plan as plan
+from .planning import top as top

@@ -1,5 +1,7 @@
 """Plans: which weight of a model takes which format, decided before any array exists."""
 
+from ._importance import importance as importance
+from ._importance import top as top
 from ._pairs import pair_names as pair_names
 from ._plan import Plan as Plan
 from ._plan import plan as plan

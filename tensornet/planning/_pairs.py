@@ -82,8 +82,12 @@ def _uniform(name: str, student: Sequence[str], teacher: Sequence[str]) -> str:
 
 def _alike(name: str, names: Sequence[str]) -> list[tuple[int, ...]]:
     """The numbers in each of `names` that equals `name` up to its numbers."""
-    template = _NUMBER.sub("#", name)
-    return [tuple(int(n) for n in _NUMBER.findall(other)) for other in names if _NUMBER.sub("#", other) == template]
+    return [tuple(int(n) for n in _NUMBER.findall(other)) for other in names if kind_of(other) == kind_of(name)]
+
+
+def kind_of(name: str) -> str:
+    """The name without its numbers, which weights of different layers share."""
+    return _NUMBER.sub("#", name)
 
 
 def _missing(name: str, kind: str, names: Sequence[str]) -> TensorNetError:

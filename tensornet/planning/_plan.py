@@ -9,8 +9,9 @@ from typing import Any
 from .._errors import TensorNetError
 from .._format import Format
 from ..formats import from_dict
+from ._makers import Shape
 from ._pairs import pair_names
-from ._rules import Rules, Shape, Weights, match
+from ._rules import Rules, Weights, match
 
 VERSION = 1
 
@@ -19,7 +20,7 @@ VERSION = 1
 class Plan(Mapping[str, Format]):
     """Which weight takes which format.
 
-    formats     weight name → format of that weight as a matrix (out, in)
+    formats     weight name → format of that weight (out, in) or (out, in, *kernel)
     skipped     weight name → why it has no format, for weights that could have had one
     transposed  names of weights that their framework stores as (in, out), as JAX kernels are
     teachers    weight name → aligned weight of the teacher
@@ -48,7 +49,7 @@ class Plan(Mapping[str, Format]):
     def aligned(self, teacher: Mapping[str, Shape], pairs: Any) -> "Plan":
         """This plan with the teacher weight of each weight.
 
-        teacher: names and shapes (out, in) of the teacher's weights
+        teacher: names and shapes, as here, of the teacher's weights
         raises: TensorNetError if a pair names nothing, or its two weights cannot have factors of equal shapes
         """
         found = pair_names(self.weights or list(self), list(teacher), pairs, list(self))
@@ -85,6 +86,8 @@ class Plan(Mapping[str, Format]):
             raise TensorNetError(
                 f"Plan: version {version} was written by another release, this one reads {VERSION}; install that release"
             )
+        if not all(isinstance(part, kind) for part, kind in zip(parts, (dict, dict, list, dict, list), strict=True)):
+            raise TensorNetError(f"Plan: {', '.join(keys)} are of other types than Plan.to_json writes; pass its text")
         formats, skipped, transposed, teachers, weights = parts
         made = {n: from_dict(f) for n, f in formats.items()}
         return Plan(made, skipped, frozenset(transposed), teachers, tuple(weights))
@@ -111,15 +114,19 @@ def plan(
 ) -> Plan:
     """Choose a format for each weight, from names and shapes alone.
 
-    shapes   weight name → shape, matrices as (out, in)
+    shapes   weight name → shape, matrices as (out, in), kernels as (out, in, *kernel)
     rules    "all-linear"; a regular expression for the whole name; a list of names or dotted suffixes; a dict from
-             regular expression to a format, the name of one, or a function shape → format; a function (name, shape) →
-             format | None. What an expression matches beside matrices is left out, and the table says so
+             regular expression to a format, a format class or its name, or a function shape → format; a function
+             (name, shape) → format | None. Weights that an expression matches and whose number of axes the format does not
+             take, vectors say, are left out, and the table says so
     format   the format where the rule names none, made by its for_shape(shape, **options)
     linear   what "all-linear" means; all matrices by default
     skipped  weights left out beforehand, with the reason, for the table
-    raises: TensorNetError if a rule matches nothing, two rules match one weight, or a shape does not fit or split
+    options  of for_shape, e.g. cores=5, scale=0.5, pad=True
+    raises: TensorNetError if a rule matches nothing, two rules match one weight, a shape does not fit or split, or an option
+        is unknown or would change nothing
     """
+    shapes = {n: tuple(s) for n, s in shapes.items()}
     linear = [n for n, s in shapes.items() if len(s) == 2] if linear is None else linear
     formats, left_out = match(Weights(shapes, linear, skipped or {}), rules, format, options)
     left_out = {**(skipped or {}), **left_out}
@@ -127,9 +134,17 @@ def plan(
 
 
 def _cells(fmt: Format) -> tuple[str, ...]:
-    data = {k: v for k, v in fmt.to_dict().items() if k not in ("format", "bonds")}
-    described = f"{fmt.name} " + " ".join(
-        f"{k}={'·'.join(map(str, v)) if isinstance(v, tuple) else v}" for k, v in data.items()
-    )
-    rows, cols = fmt.shape
-    return f"{rows}×{cols}", described, f"{fmt.scale:.2f}", f"{fmt.flops / 1e9:.3g}", f"{4 * fmt.num_params / 1e6:.3g}"
+    shape = "×".join(map(str, fmt.shape))
+    return shape, _described(fmt), f"{fmt.scale:.2f}", f"{fmt.flops / 1e9:.3g}", f"{4 * fmt.num_params / 1e6:.3g}"
+
+
+def _described(fmt: Format) -> str:
+    """Name and fields; bonds where they cut something off, because full ones follow from the rest."""
+    values = {f.name: getattr(fmt, f.name) for f in dataclasses.fields(fmt)}  # type: ignore[arg-type]
+    return f"{fmt.name} " + " ".join(f"{k}={_value(v)}" for k, v in values.items() if k != "bonds" or not fmt.exact)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Format):
+        return f"({_described(value)})"
+    return "·".join(map(str, value)) if isinstance(value, tuple) else str(value)

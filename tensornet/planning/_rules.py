@@ -1,19 +1,15 @@
 """Rules: from what a user writes to one format for each weight, or the reason why it has none."""
 
-import inspect
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .._errors import TensorNetError
 from .._format import Format
-from .._splits import is_splittable
-from ..formats import get
+from .._splits import even_size, is_splittable
+from ._makers import Choice, Maker, Shape, checked, made, maker, refuse_unused
 
-Shape = tuple[int, ...]
-Maker = Callable[[Shape], Format]
-Choice = Format | Maker | str  # a format, a way to make one for a shape, or the name of one
 Rules = str | Sequence[str] | Mapping[str, Choice] | Callable[[str, Shape], Format | None]
 Matched = tuple[dict[str, Format], dict[str, str]]  # format by weight, and why others have none
 
@@ -35,64 +31,73 @@ class Weights:
 def match(weights: Weights, rules: Rules, format: str | type[Format], options: Mapping[str, Any]) -> Matched:
     """Formats by name, and for the rest of the linear weights the reason why there is none."""
     if callable(rules):
-        found = {n: f for n, s in weights.shapes.items() if (f := rules(n, s)) is not None}
+        refuse_unused(options, [])
+        found = {n: checked(n, s, f) for n, s in weights.shapes.items() if (f := rules(n, s)) is not None}
         if not found:
             raise _nothing("the function", weights, [])
-        return _checked(found, weights.shapes), _rest(weights, found, "the function returned None")
+        return found, _rest(weights, found, "the function returned None")
     if rules == "all-linear":
-        return _all_linear(weights, _maker(format, options))
+        return _all_linear(weights, maker(format, options))
+    patterns = _patterns(rules, format)
+    refuse_unused(options, [choice for _, choice in patterns])
     chosen: dict[str, Format] = {}
     left_out: dict[str, str] = {}
-    for name, (pattern, choice) in _claims(weights, rules, format).items():
-        shape = weights.shapes[name]
-        if len(shape) != 2 and _is_pattern(rules):
-            left_out[name] = f"{pattern!r} matches it, but its shape {shape} is no matrix"
-        else:
-            chosen[name] = choice if isinstance(choice, Format) else _made(name, shape, _maker(choice, options))
-    if not chosen:
-        raise _nothing(repr(rules), weights, [])
-    return _checked(chosen, weights.shapes), {**_rest(weights, chosen, "no rule matches it"), **left_out}
+    for pattern, names, choice in list(_claims(weights, patterns, literal=not _is_pattern(rules))):
+        found, refused = _taken(weights.shapes, names, maker(choice, options), all_of_them=not _is_pattern(rules))
+        chosen |= found
+        left_out |= {n: f"{pattern!r} matches it, but {why}" for n, why in refused.items()}
+    return chosen, {**_rest(weights, chosen, "no rule matches it"), **left_out}
 
 
-def _claims(weights: Weights, rules: Rules, format: str | type[Format]) -> dict[str, tuple[str, Choice]]:
-    """Weight name → the one pattern that matches it, and what that pattern chooses."""
-    claims: dict[str, tuple[str, Choice]] = {}
-    for pattern, choice in _patterns(rules, format):
-        hits = _hits(pattern, weights.shapes, literal=not _is_pattern(rules))
+def _claims(
+    weights: Weights, patterns: list[tuple[str, Any]], *, literal: bool
+) -> Iterator[tuple[str, list[str], Choice]]:
+    """Each pattern, the weights that it alone matches, and what it chooses for them."""
+    claimed: dict[str, str] = {}
+    for pattern, choice in patterns:
+        hits = _hits(pattern, weights.shapes, literal=literal)
         if not hits:
-            raise _nothing(repr(pattern), weights, _hits(pattern, weights.skipped, literal=not _is_pattern(rules)))
+            raise _nothing(repr(pattern), weights, _hits(pattern, weights.skipped, literal=literal))
         for name in hits:
-            if name in claims:
+            if name in claimed:
                 raise TensorNetError(
-                    f"plan: {name} is claimed by {claims[name][0]!r} and by {pattern!r}; one weight takes one format, and "
+                    f"plan: {name} is claimed by {claimed[name]!r} and by {pattern!r}; one weight takes one format, and "
                     f"which of two is meant cannot be guessed; make one rule narrower"
                 )
-            claims[name] = (pattern, choice)
-    return claims
+            claimed[name] = pattern
+        yield pattern, hits, choice
+
+
+def _taken(
+    shapes: Mapping[str, Shape], names: Sequence[str], make: Maker, *, all_of_them: bool
+) -> tuple[dict[str, Format], dict[str, str]]:
+    """The formats of the weights that `make` has formats for, and why others are left out.
+
+    An expression matches vectors, matrices and kernels alike: those of a kind (number of axes) that the format takes none of
+    are left out. A weight of a kind that it does take must have a format, and so must one that was named.
+    """
+    found: dict[str, Format] = {}
+    refused: dict[str, TensorNetError] = {}
+    for name in names:
+        try:
+            found[name] = made(name, shapes[name], make)
+        except TensorNetError as error:
+            refused[name] = error
+    kinds = {len(shapes[n]) for n in found}
+    for name, why in refused.items():
+        if all_of_them or not kinds or len(shapes[name]) in kinds:
+            raise why
+    return found, {n: _reason(shapes[n], why) for n, why in refused.items()}
+
+
+def _reason(shape: Shape, error: TensorNetError) -> str:
+    """What was wrong, without the name, which stands before it in the table, and without advice."""
+    return f"its shape {shape} is no matrix" if len(shape) < 2 else str(error.__cause__ or error).split("; ")[0]
 
 
 def _is_pattern(rules: Rules) -> bool:
     """Strings and the keys of a dict are regular expressions; a list names weights."""
     return isinstance(rules, str | Mapping)
-
-
-def _maker(choice: Choice | type[Format], options: Mapping[str, Any]) -> Maker:
-    """shape → format: a function as it is, a format class or its name by for_shape(shape, **options)."""
-    cls: Any = get(choice) if isinstance(choice, str) else choice
-    if not callable(cls):
-        raise TensorNetError(
-            f"plan: a rule gives {choice!r}, needed a format, the name of one, or a function shape → format; give one of those"
-        )
-    if not (isinstance(cls, type) and issubclass(cls, Format)):
-        return cls
-    try:
-        inspect.signature(cls.for_shape).bind((2, 2), **options)
-    except TypeError as error:
-        raise TensorNetError(
-            f"plan: {cls.__name__}.for_shape does not take {dict(options)} ({error}); pass the options that it has: "
-            f"{inspect.signature(cls.for_shape)}"
-        ) from error
-    return lambda shape: cls.for_shape(shape, **options)
 
 
 def _patterns(rules: Any, default: str | type[Format]) -> list[tuple[str, Any]]:
@@ -109,9 +114,9 @@ def _patterns(rules: Any, default: str | type[Format]) -> list[tuple[str, Any]]:
 
 
 def _hits(pattern: str, names: Collection[str], *, literal: bool) -> list[str]:
-    """A list names weights exactly or by suffix after a dot; a string is a regular expression for the whole name."""
+    """A string is a regular expression for the whole name; a list names a weight, or all by their suffix after a dot."""
     if literal:
-        return [n for n in names if n == pattern or n.endswith(f".{pattern}")]
+        return [n for n in names if n == pattern] or [n for n in names if n.endswith(f".{pattern}")]
     try:
         return [n for n in names if re.fullmatch(pattern, n)]
     except re.error as error:
@@ -127,36 +132,22 @@ def _all_linear(weights: Weights, make: Maker) -> Matched:
         shape = weights.shapes[name]
         prime = [n for n in shape if not is_splittable(n)]
         try:
-            chosen[name] = make(shape)
+            chosen[name] = made(name, shape, make)
         except TensorNetError:
-            if not prime:
+            if not prime or not _is_made(tuple(even_size(n) for n in shape), make):  # it is not about splitting
                 raise
             left_out[name] = f"{' and '.join(map(str, prime))} does not split in two"
     if not chosen:
         raise _nothing("'all-linear'", weights, list(left_out), left_out)
-    return _checked(chosen, weights.shapes), left_out
+    return chosen, left_out
 
 
-def _made(name: str, shape: Shape, make: Maker) -> Format:
-    if len(shape) != 2:
-        raise TensorNetError(
-            f"plan: {name} has shape {shape}, needed a matrix (out, in), because formats here are of matrices; leave it out"
-        )
+def _is_made(shape: Shape, make: Maker) -> bool:
     try:
-        return make(shape)
-    except TensorNetError as error:
-        raise TensorNetError(f"plan: {name} {shape}: {error}") from error
-
-
-def _checked(chosen: Mapping[str, Format], shapes: Mapping[str, Shape]) -> dict[str, Format]:
-    for name, fmt in chosen.items():
-        if not isinstance(fmt, Format):
-            raise TensorNetError(
-                f"plan: the rule for {name} gave {fmt!r}, needed a Format; return one, or None to leave it out"
-            )
-        if fmt.shape != shapes[name]:
-            raise TensorNetError(f"plan: {name}: {fmt.shape_error(shapes[name])}")
-    return dict(chosen)
+        make(shape)
+    except TensorNetError:
+        return False
+    return True
 
 
 def _rest(weights: Weights, chosen: Collection[str], reason: str) -> dict[str, str]:

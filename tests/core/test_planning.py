@@ -1,8 +1,12 @@
 """Plans: every kind of rule, pairs, the table, JSON."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import pytest
 
 import tensornet as tn
+from tensornet.formats import Padded, register
 from tensornet.planning._pairs import pair_names
 
 SHAPES = {
@@ -11,6 +15,37 @@ SHAPES = {
     "head.weight": (7, 4),  # a prime
 }
 QUERIES = {"encoder.layer.0.query.weight", "encoder.layer.1.query.weight"}
+
+
+CONVOLUTIONAL = {"fc.weight": (4, 6), "conv.weight": (4, 6, 3, 3), "norm.weight": (6,), "conv.bias": (4,)}
+
+
+@register
+@dataclass(frozen=True)
+class Kernel(tn.Format):
+    """One factor, of kernels of 3 × 3 with an even number of outputs: a format that decides which shapes it takes."""
+
+    name: ClassVar[str] = "test_kernel"
+
+    size: tuple[int, ...]
+
+    @classmethod
+    def for_shape(cls, shape, *, scale=None):
+        if len(shape) != 4 or shape[0] % 2:
+            raise tn.TensorNetError(f"Kernel: shape {shape}, needed (even, in, 3, 3); bring that")
+        return cls(shape)
+
+    @property
+    def shape(self):
+        return self.size
+
+    @property
+    def network(self):
+        rows, cols = self.matrix_shape
+        return tn.Network((("i", "j"),), ("i",), ("j",), (("i", rows), ("j", cols)))
+
+    def _fill(self, w, gauge):
+        return [w]
 
 
 def by_shape(name, shape):
@@ -42,6 +77,13 @@ def test_a_regex_is_for_the_whole_name():
         tn.plan(SHAPES, "query")
 
 
+def test_a_name_in_full_means_that_weight_alone():
+    """Not also those that end in it: `top` gives names in full."""
+    shapes = {"dense.weight": (4, 4), "encoder.dense.weight": (4, 4)}
+    assert list(tn.plan(shapes, ["dense.weight"])) == ["dense.weight"]
+    assert set(tn.plan(shapes, list(shapes))) == set(shapes)
+
+
 def test_a_suffix_starts_after_a_dot():
     with pytest.raises(tn.TensorNetError, match="matches no weight"):
         tn.plan(SHAPES, ["ery.weight"])
@@ -62,6 +104,81 @@ def test_formats_by_name_with_options():
     }
     assert tn.plan({"a": (4, 6)}, cores=2)["a"] == tn.plan({"a": (4, 6)}, format=tn.MPO, cores=2)["a"]
     assert len(tn.plan({"a": (4, 6)}, cores=3)["a"].shapes) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "fmt"),
+    [
+        ({"cores": 5, "scale": 0.5}, tn.MPO.for_shape((48, 64), cores=5, scale=0.5)),
+        ({"layout": "even", "cores": 3, "num_params": 800}, tn.MPO((4, 4, 3), (4, 4, 4), (6, 6))),
+        ({"format": "low_rank", "rank": 8}, tn.LowRank(48, 64, 8)),
+        ({"format": tn.LowRank, "scale": 0.5}, tn.LowRank(48, 64, 13)),
+        ({"format": "padded", "inner": "low_rank", "rank": 2}, Padded(tn.LowRank(48, 64, 2), (48, 64))),
+        ({"cores": 2, "pad": True}, tn.MPO((8, 6), (8, 8))),
+    ],
+    ids=str,
+)
+def test_options_reach_for_shape(options, fmt):
+    plan = tn.plan({"w": (48, 64)}, **options)
+    made = plan["w"]
+    assert made == fmt or made == getattr(fmt, "inner", None)  # nothing to pad
+    assert made.scale <= options.get("scale", 99)
+
+
+def test_primes_are_padded_when_asked_to():
+    plan = tn.plan(SHAPES, cores=3, pad=True)
+    assert not plan.skipped
+    assert plan["head.weight"] == Padded(tn.MPO.for_shape((8, 4), cores=3), (7, 4))
+    assert plan.num_params == sum(f.num_params for f in plan.values())
+
+
+def test_all_linear_leaves_out_for_primes_alone():
+    """What is wrong beside the prime is not hidden behind it."""
+    with pytest.raises(tn.TensorNetError, match=r"plan: head \(7, 4\): MPO.for_shape: cores=1, needed"):
+        tn.plan({"head": (7, 4)}, cores=1)
+
+
+@pytest.mark.parametrize("rules", [r"conv\.weight", ["conv.weight"], {r"conv\.weight": Kernel}], ids=str)
+def test_a_format_decides_which_shapes_it_takes(rules):
+    plan = tn.plan(CONVOLUTIONAL, rules, format="test_kernel")
+    assert dict(plan) == {"conv.weight": Kernel((4, 6, 3, 3))}
+    assert plan.skipped == {"fc.weight": "no rule matches it"}
+    assert tn.Plan.from_json(plan.to_json()) == plan
+    row = str(plan).splitlines()[1]
+    assert row.split() == ["conv.weight", "4×6×3×3", "test_kernel", "size=4·6·3·3", "1.00", "0", "0.000864", "–"]
+
+
+def test_all_linear_means_matrices():
+    assert list(tn.plan(CONVOLUTIONAL, cores=2)) == ["fc.weight"]
+
+
+def test_a_format_of_one_kernel_is_taken_too():
+    assert tn.plan(CONVOLUTIONAL, {"conv.*": Kernel((4, 6, 3, 3))}).skipped["conv.bias"].endswith("is no matrix")
+    plan = tn.plan(CONVOLUTIONAL, lambda n, s: Kernel(s) if len(s) == 4 else None)
+    assert list(plan) == ["conv.weight"]
+
+
+@pytest.mark.parametrize(
+    ("format", "other", "why"), [("mpo", "conv", "of a matrix"), (Kernel, "fc", "(even, in, 3, 3)")]
+)
+def test_an_expression_leaves_out_the_kinds_of_weight_that_the_format_takes_none_of(format, other, why):
+    plan = tn.plan(CONVOLUTIONAL, ".*weight", format=format)
+    assert set(plan) == {"conv.weight", "fc.weight"} - {f"{other}.weight"}
+    assert plan.skipped["norm.weight"] == "'.*weight' matches it, but its shape (6,) is no matrix"
+    assert why in plan.skipped[f"{other}.weight"]
+    assert ";" not in plan.skipped[f"{other}.weight"]
+    with pytest.raises(tn.TensorNetError, match=f"plan: {other}.weight"):  # by name it was meant
+        tn.plan(CONVOLUTIONAL, [f"{other}.weight"], format=format)
+
+
+def test_a_kind_that_the_format_takes_must_have_one_for_each():
+    shapes = {"a.conv": (4, 6, 3, 3), "b.conv": (3, 6, 3, 3)}
+    with pytest.raises(tn.TensorNetError, match=r"plan: b.conv \(3, 6, 3, 3\): Kernel: .* needed \(even"):
+        tn.plan(shapes, ".*conv", format=Kernel)
+
+
+def test_shapes_may_come_from_json():
+    assert tn.plan({"a": [4, 6]}, format="low_rank")["a"].shape == (4, 6)
 
 
 def test_only_what_is_linear():
@@ -90,6 +207,22 @@ def test_the_table():
     assert skipped.endswith("skipped: 7 does not split in two")
     columns = {line.index(cell) for line, cell in ((head, "teacher"), (row, "teacher.weight"), (skipped, "skipped"))}
     assert len(columns) == 1
+
+
+def test_the_table_of_nested_and_truncated_formats():
+    """Full bonds follow from the rest and are left out; others are what the format is about."""
+    rows = str(tn.plan({"a": (7, 4), "b": (48, 64)}, cores=2, rank=4, pad=True)).splitlines()[1:]
+    assert rows[0].split() == [
+        *("a", "7×4", "padded", "inner=(mpo", "rows=4·2", "cols=2·2)", "size=7·4", "1.71"),
+        *(f"{tn.plan({'a': (7, 4)}, cores=2, pad=True)['a'].flops / 1e9:.3g}", "0.000192", "–"),
+    ]
+    assert "mpo rows=8·6 cols=8·8 bonds=4 " in rows[1]
+
+
+def test_json_round_trip_of_nested_formats():
+    plan = tn.plan({"a": (7, 4), "b": (48, 64)}, cores=3, rank=4, pad=True)
+    assert isinstance(plan["a"], Padded)
+    assert tn.Plan.from_json(plan.to_json()) == plan
 
 
 def test_json_round_trip():

@@ -1,0 +1,73 @@
+"""Plans: options, kernels, JSON; importance and top."""
+
+import json
+
+import numpy as np
+
+import tensornet as tn
+
+W = np.ones((4, 6))
+PLAN = tn.plan({"a": (4, 6)})
+
+
+def with_(**changes):
+    return json.dumps(json.loads(PLAN.to_json()) | changes)
+
+
+CASES = {
+    # options and shapes
+    "budget too small": (
+        lambda: tn.plan({"a": (4, 6), "b": (48, 64)}, scale=0.01),
+        r"plan: a \(4, 6\): MPO.for_shape: .*'scale': 0.01.* allows 0 parameters, needed at least",
+    ),
+    "option of the inner format": (
+        lambda: tn.plan({"a": (4, 6)}, format="padded", depth=3),
+        r"a \(4, 6\): Padded.for_shape does not take \{'depth': 3\} \(MPO.for_shape\(\) got .*; pass the options that it has",
+    ),
+    "option of another kind": (
+        lambda: tn.plan({"a": (4, 6)}, scale="0.5"),
+        r"a \(4, 6\): MPO.for_shape does not take \{'scale': '0.5'\} .*; pass the options that it has: .*num_params",
+    ),
+    "options for a format": (
+        lambda: tn.plan({"a": (4, 6)}, {"a": tn.LowRank(4, 6)}, rank=2),
+        r"\{'rank': 2\} would change nothing, because the rules give the formats themselves",
+    ),
+    "options for a function": (
+        lambda: tn.plan({"a": (4, 6)}, lambda n, s: tn.LowRank(*s), cores=3),
+        r"\{'cores': 3\} would change nothing",
+    ),
+    "kernel for a format of matrices": (
+        lambda: tn.plan({"conv": (4, 6, 3, 3)}, ["conv"]),
+        r"plan: conv \(4, 6, 3, 3\): MPO.for_shape: shape .* because this format is of a matrix",
+    ),
+    "a prime without pad": (
+        lambda: tn.plan({"a": (7, 4)}, ["a"]),
+        r"plan: a \(7, 4\): .* pass pad=True to round up to 8",
+    ),
+    # JSON
+    "formats of another type": (
+        lambda: tn.Plan.from_json(with_(formats=[1])),
+        "formats, skipped, transposed, teachers, weights are of other types than Plan.to_json writes; pass its text",
+    ),
+    # importance
+    "no gradient": (lambda: tn.importance({"a": W, "b": W}, {"a": W}), "b has no weight or no gradient, needed both"),
+    "gradient of None": (lambda: tn.importance({"a": W, "b": W}, {"a": None, "b": None}), "a, b have no weight or no"),
+    "gradient alone": (lambda: tn.importance({}, {"a": W}), "a has no weight or no gradient, .*; leave out on both"),
+    "gradient of another shape": (
+        lambda: tn.importance({"a": W}, {"a": W.T}),
+        r"a has shape \(4, 6\) and its gradient \(6, 4\), needed the same, .*; transpose one",
+    ),
+    "n of 0": (lambda: tn.top({"a": 1.0}, 0), "top: n=0, needed an integer of at least 1"),
+    "n of another kind": (lambda: tn.top({"a": 1.0}, 1.5), "top: n=1.5, needed an integer"),
+    "n of True": (lambda: tn.top({"a": 1.0}, True), "top: n=True, needed an integer"),
+    "score of NaN": (
+        lambda: tn.top({"a": 1.0, "b": float("nan")}, 1),
+        "top: got the scores b: nan, needed a number that is not NaN",
+    ),
+    "score of another kind": (lambda: tn.top({"a": None}, 1), "top: got the scores a: None, needed a number"),
+    "no scores": (lambda: tn.top({}, 1), "top: got the scores of no weight, needed a number"),
+    "scores of another model": (
+        lambda: tn.plan({"a": (4, 6)}, tn.top({"b": 1.0}, 1)),
+        "'b' matches no weight; .* the weights are a",
+    ),
+}
