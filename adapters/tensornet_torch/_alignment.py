@@ -78,4 +78,4 @@ def _matrices(teacher: Any) -> dict[str, Tensor]:
             f"Alignment: teacher is a {type(teacher).__name__}, needed an nn.Module or a mapping from name to tensor; pass "
             f"the teacher model or its state_dict()"
         )
-    return {n: w.detach() for n, w in teacher.items() if isinstance(w, Tensor) and w.ndim == 2}
+    return {n: w.detach() for n, w in teacher.items() if isinstance(w, Tensor) and w.ndim >= 2}

@@ -16,7 +16,7 @@ _INTEGER = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 @dataclass(frozen=True)
 class Weight:
-    """`parameter` (out, in) = format.contract(factors), written by `write` and by nobody else."""
+    """`parameter` (out, in) or (out, in, *kernel) = format.contract(factors), written by `write` and by nobody else."""
 
     name: str
     format: Format
@@ -57,7 +57,7 @@ class Weight:
         The sums of the bits over rows and over columns, each weighted by its place, modulo 2⁶⁴: exact, in any order of
         summation. An entry's weight is odd, so that no change of one entry is lost.
         """
-        bits = self.parameter.detach().contiguous().view(_INTEGER[self.parameter.element_size()])
+        bits = self.parameter.detach().contiguous().view(_INTEGER[self.parameter.element_size()]).flatten(1)
         sums = bits.sum(1, dtype=torch.int64), bits.sum(0, dtype=torch.int64)
         rows, cols = (torch.arange(1, len(s) + 1, device=s.device) * _ODD for s in sums)
         return (sums[0] * 2 * rows * rows).sum() + (sums[1] * (2 * cols * cols + 1)).sum()
