@@ -11,6 +11,8 @@ from ._norm import norm as norm
 from ._path import Path as Path
 from .alignment import Alignment as Alignment
 from .alignment import align as align
+from .cost import Cost as Cost
+from .cost import Machine as Machine
 from .formats import MPO as MPO
 from .formats import Kronecker as Kronecker
 from .formats import LowRank as LowRank

@@ -17,9 +17,10 @@ from ._graph import represents_everything
 from ._lookup import check_ids, lookup
 from ._network import Network
 from ._path import Path
+from .cost import Applicable
 
 
-class Format(ABC):
+class Format(Applicable, ABC):
     """A tensor format of a weight W (out, in), as torch.nn.Linear stores it, or (out, in, *kernel), as torch.nn.Conv2d does.
 
     A subclass is a frozen dataclass of hashable, JSON-able fields. It declares `network` and `_fill`, and may name a
@@ -166,46 +167,6 @@ class Format(ABC):
                 f"{type(self).__name__}.pullback: the gradient has shape {got}, needed {lead + self.shape}, because it is that "
                 f"of W (out, in) with the batch axes of the factors; transpose it if it is of a kernel"
             )
-
-    def apply(self, factors: Sequence[Array], x: Array, /) -> Array:
-        """x @ W.T, the way round that needs fewer operations: through W or through the factors.
-
-        factors: unbatched
-        x: (..., in), or of a weight with a kernel (..., in·kernel), as torch.nn.functional.unfold makes it
-        returns: (..., out)
-        """
-        lead = self.check_factors(factors)
-        rows, cols = self.matrix_shape
-        if x.shape[-1] != cols:
-            raise TensorNetError(
-                f"{type(self).__name__}.apply: x has {x.shape[-1]} features, the matrix has {cols} columns; x must be "
-                f"(…, {cols}), because apply is x @ W.T with W (out, in); transpose x or use the format of W.T"
-            )
-        if lead:
-            raise TensorNetError(
-                f"{type(self).__name__}.apply: the factors have leading batch axes, needed those of one matrix, because "
-                f"batch axes of x and of W would be mixed up; apply them one by one, or use x @ W.T of contract"
-            )
-        xp, lead = namespace(x, *factors), tuple(x.shape[:-1])
-        batch = math.prod([*lead])
-        if batch == 0:
-            return xp.zeros((*lead, rows), dtype=x.dtype, device=device(x))
-        path, missing = self._product_path(batch), self.network.shape[1] - cols
-        if missing:
-            x = xp.concat([x, xp.zeros((*lead, missing), dtype=x.dtype, device=device(x))], axis=-1)
-        folded = xp.reshape(x, path.full_shapes[-1])
-        y = contract(path, (*factors, folded))
-        return xp.reshape(y[..., :rows] if rows != y.shape[-1] else y, (*lead, rows))
-
-    def _product_path(self, batch: int) -> Path:
-        """The path of x @ W.T, kept in a plain dict: torch.compile looks through the cache of Path into its search."""
-        if batch not in self._product_paths:
-            self._product_paths[batch] = Path.of_product(self.network, batch)
-        return self._product_paths[batch]
-
-    @cached_property
-    def _product_paths(self) -> dict[int, Path]:
-        return {}
 
     def _as_matrix(self, w: Array) -> Array:
         """(*lead, *shape) → (*lead, rows, cols) of the network: kernel axes joined to the columns, zeros for padding."""

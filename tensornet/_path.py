@@ -85,7 +85,7 @@ def _path(
     full_shapes = tuple(tuple(size[i] for i in o) for o in operands)
     operands = tuple(tuple(i for i in o if size[i] > 1) for o in operands)
     output = tuple(i for i in output if size[i] > 1)
-    steps, last = _steps(operands, output, size, _search(operands, output, size) if order is None else order)
+    steps, last = _steps(operands, output, size, search(operands, output, size) if order is None else order)
     shapes = tuple(tuple(size[i] for i in o) for o in operands)
     reordering = tuple(last.index(i) for i in output)
     return Path(
@@ -194,7 +194,7 @@ def _peak(operands: list[int], steps: tuple[Step, ...], reorders: bool) -> int:
     return max(peak, held + sizes[-1] * reorders)
 
 
-def _search(operands: tuple[Indices, ...], output: Indices, size: dict[str, int]) -> Order:
+def search(operands: tuple[Indices, ...], output: Indices, size: dict[str, int]) -> Order:
     """Pairs in opt_einsum's convention: positions in the list of live operands, whose result is appended."""
     if len(operands) == 1:
         return ()

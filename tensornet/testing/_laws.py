@@ -7,7 +7,7 @@ from array_api_compat import array_namespace
 
 from .._errors import TensorNetError
 from .._format import Format
-from . import _alignment, _contraction, _decomposition, _distance, _gauges, _structure, _training
+from . import _alignment, _apply, _contraction, _cost, _decomposition, _distance, _gauges, _structure, _training
 from ._case import Case
 from ._law import Law
 
@@ -65,6 +65,9 @@ LAWS: tuple[Law, ...] = (
         "let Format check first",
     ),
     Law("apply = x @ W.T", _contraction.apply_is_a_product, "inference on factors is meant to be the same", _DERIVED),
+    Law("apply carries leading axes", _apply.apply_carries_lead_axes, "stacked weights share one call", _DERIVED),
+    Law("prepared = apply", _apply.prepared_is_apply, "constant factors are paid once, and change nothing", _DERIVED),
+    Law("costs are counted", _cost.cost_is_counted, "limits and choices are made by them", _DERIVED),
     Law("pullback is the gradient", _contraction.pullback_is_the_gradient, "the optimiser is fed with it", _DERIVED),
     Law(
         "order of contraction does not matter",

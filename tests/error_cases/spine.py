@@ -153,10 +153,6 @@ CASES = {
         lambda: FMT.pullback(FACTORS, W.T),
         r"the gradient has shape \(6, 4\), needed \(4, 6\), because it is that of W",
     ),
-    "x by a stack": (
-        lambda: FMT.apply(FMT.decompose(np.stack([W, W])), W),
-        "the factors have leading batch axes, needed those of one matrix",
-    ),
     # alignment
     "align gauge": (
         lambda: tn.align(FMT, FACTORS, FACTORS, gauge="raw"),
@@ -213,7 +209,10 @@ CASES = {
         lambda: tn.plan(SHAPES, lambda n, s: FMT if n == "head.bias" else None),
         r"head.bias: MPO: got a weight of shape \(7,\)",
     ),
-    "expression for vectors": (lambda: tn.plan(SHAPES, {"head.bias": FMT}), r"head.bias has shape \(7,\), needed a matrix"),
+    "expression for vectors": (
+        lambda: tn.plan(SHAPES, {"head.bias": FMT}),
+        r"head.bias has shape \(7,\), needed a matrix",
+    ),
     "vector by name": (lambda: tn.plan(SHAPES, ["head.bias"]), r"head.bias has shape \(7,\), needed a matrix"),
     "all prime": (
         lambda: tn.plan({"head": (7, 4)}),
