@@ -1,5 +1,6 @@
 """Tensor networks of neural-network weights, over the Python array API: arrays in, arrays out."""
 
+from . import files as files
 from . import formats as formats
 from . import testing as testing
 from ._distance import distance as distance
@@ -13,6 +14,8 @@ from .alignment import Alignment as Alignment
 from .alignment import align as align
 from .cost import Cost as Cost
 from .cost import Machine as Machine
+from .files import load as load
+from .files import save as save
 from .formats import MPO as MPO
 from .formats import Kronecker as Kronecker
 from .formats import LowRank as LowRank

@@ -7,7 +7,7 @@ from array_api_compat import array_namespace
 
 from .._errors import TensorNetError
 from .._format import Format
-from . import _alignment, _apply, _contraction, _cost, _decomposition, _distance, _gauges, _structure, _training
+from . import _alignment, _apply, _contraction, _cost, _decomposition, _distance, _files, _gauges, _structure, _training
 from ._case import Case
 from ._law import Law
 
@@ -27,6 +27,12 @@ LAWS: tuple[Law, ...] = (
         _structure.plain_data,
         "plans and checkpoints name formats as plain data",
         "keep the fields of the frozen dataclass to integers, strings and tuples of them, and register the class",
+    ),
+    Law(
+        "files keep every bit",
+        _files.keep_every_bit,
+        "a weight that is saved and loaded is the same weight",
+        "keep the fields to plain values, and factors to the shapes that network declares",
     ),
     Law(
         "contract(decompose(W)) = W",
