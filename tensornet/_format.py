@@ -18,13 +18,14 @@ from ._lookup import check_ids, lookup
 from ._network import Network
 from ._path import Path
 from .cost import Applicable
+from .fitting import rescaled, searched
 
 
 class Format(Applicable, ABC):
     """A tensor format of a weight W (out, in), as torch.nn.Linear stores it, or (out, in, *kernel), as torch.nn.Conv2d does.
 
-    A subclass is a frozen dataclass of hashable, JSON-able fields. It declares `network` and `_fill`, and may name a
-    `central` factor; all the rest, here and in the adapters, is derived from those.
+    A subclass is a frozen dataclass of hashable, JSON-able fields. It declares `network`, and `_fill` where there is a
+    closed form; it may name a `central` factor. All the rest, here and in the adapters, is derived from those.
 
     The network contracts to a matrix (rows, cols): W with its axes after the first made one. Where that matrix is larger
     than W, W is its upper left corner and the rest is padding, which no result contains.
@@ -38,9 +39,12 @@ class Format(Applicable, ABC):
     def network(self) -> Network:
         """Which factor carries which index."""
 
-    @abstractmethod
     def _fill(self, w: Array, gauge: Gauge) -> Sequence[Array]:
-        """Factors of w (*lead, rows, cols), a floating array of at least 32 bits, in `gauge`."""
+        """Factors of w (*lead, rows, cols), a floating array of at least 32 bits, in `gauge`.
+
+        Of a format without a closed form, as here: a search, because a network is linear in each of its factors.
+        """
+        return searched(type(self).__name__, self.network, w, gauge)
 
     @classmethod
     def for_shape(cls, *shape: Any, **options: Any) -> "Format":
@@ -63,7 +67,12 @@ class Format(Applicable, ABC):
     @property
     def exact(self) -> bool:
         """Whether every weight of this shape has factors, and `decompose` finds them."""
-        return represents_everything(self.network)
+        return not self.iterative and represents_everything(self.network)
+
+    @property
+    def iterative(self) -> bool:
+        """Whether `decompose` searches, looking at values: it may miss factors that there are, and is not for jit."""
+        return type(self)._fill is Format._fill
 
     def resized(self, sizes: Mapping[str, int]) -> "Format":
         """This format with other sizes of the bonds named in `sizes`, as truncation makes it."""
@@ -221,6 +230,9 @@ class Format(Applicable, ABC):
 
     def regauge(self, factors: Sequence[Array], gauge: Gauge, /) -> tuple[Array, ...]:
         """The same matrix in another gauge."""
+        if self.iterative:  # no second search would end at the very same matrix
+            self.check_factors(factors)
+            return tuple(rescaled(type(self).__name__, self.network, factors, gauge))
         return self.decompose(self.contract(factors), gauge=gauge, check_finite=False)
 
     def check_factors(self, factors: Sequence[Array], /) -> tuple[int, ...]:

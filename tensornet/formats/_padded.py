@@ -63,6 +63,10 @@ class Padded(Format):
         return self.inner.exact
 
     @property
+    def iterative(self) -> bool:
+        return self.inner.iterative
+
+    @property
     def network(self) -> Network:
         return self.inner.network
 

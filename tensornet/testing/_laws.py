@@ -1,13 +1,26 @@
 """All laws, and the one call that holds a format to them."""
 
 import importlib
+from collections.abc import Collection
 from typing import Any
 
 from array_api_compat import array_namespace
 
 from .._errors import TensorNetError
 from .._format import Format
-from . import _alignment, _apply, _contraction, _cost, _decomposition, _distance, _files, _gauges, _structure, _training
+from . import (
+    _alignment,
+    _apply,
+    _contraction,
+    _cost,
+    _decomposition,
+    _distance,
+    _files,
+    _gauges,
+    _search,
+    _structure,
+    _training,
+)
 from ._case import Case
 from ._law import Law
 
@@ -39,6 +52,12 @@ LAWS: tuple[Law, ...] = (
         _decomposition.reconstructs,
         "training would start from another model than the one given",
         f"{_FILL}; never divide by a singular value, and never square one",
+    ),
+    Law(
+        "a search ends where nothing is gained",
+        _search.ends_where_nothing_is_gained,
+        "factors that one more sweep would improve are not the format's best",
+        "leave _fill to Format, or call tensornet.fitting.searched in yours",
     ),
     Law(
         "identity gauge is exact",
@@ -141,7 +160,13 @@ def laws() -> tuple[str, ...]:
 
 
 def check_format(
-    fmt: Format, *, xp: Any = None, dtype: Any = None, device: Any = None, seed: int = 0
+    fmt: Format,
+    *,
+    xp: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    seed: int = 0,
+    only: Collection[str] | None = None,
 ) -> dict[str, str]:
     """Hold a format to every law. Small sizes do: a law that fails on a large matrix fails on a small one.
 
@@ -150,9 +175,11 @@ def check_format(
             as the library has them
     device  where to make the arrays; None is the library's default
     seed    of the random matrices
+    only    names of laws, out of `laws()`; None goes through all
     returns: law → "holds", or why it does not apply to this format
     raises: LawError for the first law that is broken
     """
+    chosen = _chosen(only)
     xp = array_namespace((xp or _default_library()).asarray([0.0]))
     known = xp.__array_namespace_info__().dtypes()
     names = ("float32", "float64", "complex64") if fmt.complex else ("float32", "float64")
@@ -160,8 +187,18 @@ def check_format(
     verdicts = {}
     for each in dtypes:
         case = Case(fmt, xp, each, device, seed)
-        verdicts.update({law.name: law.check(case) for law in LAWS})
+        verdicts.update({law.name: law.check(case) for law in chosen})
     return verdicts
+
+
+def _chosen(only: Collection[str] | None) -> tuple[Law, ...]:
+    unknown = [] if only is None else [only] if isinstance(only, str) else [n for n in only if n not in laws()]
+    if unknown or only is not None and not only:
+        raise TensorNetError(
+            f"check_format: only={only!r}, needed a list of at least one name of a law, because a check of no law passes; the "
+            f"laws are {', '.join(laws())}"
+        )
+    return tuple(law for law in LAWS if only is None or law.name in only)
 
 
 def _default_library() -> Any:

@@ -1,0 +1,63 @@
+"""The one gauge that every network has: scales. It is all the freedom of an index that three factors hold, as CP's."""
+
+from collections.abc import Sequence
+
+from .._arrays import Array, namespace
+from .._chain import FLOOR
+from .._errors import TensorNetError
+from .._gauge import Gauge
+from .._network import Network
+
+PASSES = 8  # over all indices; factors that share two indices settle within a few
+
+
+def rescaled(who: str, network: Network, factors: Sequence[Array], gauge: Gauge) -> list[Array]:
+    """The same matrix in the balanced gauge, the only one that a network has which is fitted by search.
+
+    raises: TensorNetError for another gauge
+    """
+    check_gauge(who, gauge)
+    return balanced(network, factors, passes=PASSES)
+
+
+def check_gauge(who: str, gauge: Gauge) -> None:
+    if gauge != "balanced":
+        raise TensorNetError(
+            f"{who}: gauge {gauge!r}, needed 'balanced', because the factors are found by search, not by the SVDs that make "
+            f"isometries; take that, or a format with a closed form"
+        )
+
+
+def balanced(network: Network, factors: Sequence[Array], *, passes: int = 1) -> list[Array]:
+    """Equal norms of all slices that one value of a summed index multiplies: n_k → (Π_k n_k)^(1/K) for its K holders.
+
+    Norms under FLOOR × the largest of their factor count as that: a term that one factor keeps at zero lives on in the
+    others, and can learn (see `_chain`).
+    """
+    factors = list(factors)
+    for index in [i for i in network.size if i not in network.output] * passes:
+        holders = [k for k, f in enumerate(network.factors) if index in f]
+        norms = [_norms(factors[k], network.factors[k], index) for k in holders]
+        xp, mean = namespace(*norms), 1.0
+        for n in norms:
+            mean = mean * n ** (1 / len(holders))
+        for k, n in zip(holders, norms, strict=True):
+            scale = xp.astype(mean / n, factors[k].dtype)
+            after = len(network.factors[k]) - network.factors[k].index(index) - 1
+            before = network.factors[k].index(index)
+            shape = (*scale.shape[:-1], *(1,) * before, scale.shape[-1], *(1,) * after)
+            factors[k] = factors[k] * xp.reshape(scale, shape)
+    return factors
+
+
+def _norms(factor: Array, indices: Sequence[str], index: str) -> Array:
+    """‖slice‖ (*lead, d) for each value of `index`, at least FLOOR × the largest; 1 where all are zero."""
+    xp, first = namespace(factor), factor.ndim - len(indices)
+    sizes = xp.abs(factor)
+    peak = xp.max(sizes, axis=tuple(range(first, factor.ndim)), keepdims=True)  # squares of 1e20 overflow in float32
+    unit = xp.where(peak > 0, peak, xp.ones_like(peak))
+    others = tuple(first + n for n, i in enumerate(indices) if i != index)
+    norms = xp.sqrt(xp.sum((sizes / unit) ** 2, axis=others))
+    floored = xp.maximum(norms, FLOOR * xp.max(norms, axis=-1, keepdims=True))
+    peak = xp.reshape(peak, (*factor.shape[:first], 1))
+    return xp.where(peak > 0, peak * floored, xp.ones_like(floored))
