@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from ._arrays import Array, abs2, constant, namespace, widest, working_dtype
 from ._contract import _multiply, _permute
 from ._format import Format
-from ._path import Indices, Pair
+from ._pair import Indices, Pair, volume
 
 
 def norm(fmt: Format, factors: Sequence[Array], /) -> Array:
@@ -76,7 +76,7 @@ def _compressed(
     indices, array = live[n]
     elsewhere = [i for k, (others, _) in enumerate(live) if k != n for i in others]
     private, shared, bonds = _roles(indices, elsewhere, opened)
-    p, c = _volume(private, sizes), _volume(bonds, sizes)
+    p, c = volume(private, sizes), volume(bonds, sizes)
     if p <= c:
         return indices, array
     xp, shape = namespace(array), tuple(array.shape[: array.ndim - len(indices)])
@@ -90,16 +90,17 @@ def _compressed(
 
 
 def _next_pair(live: Sequence[Indices], opened: Sequence[str], sizes: dict[str, int]) -> tuple[int, int]:
-    """The two operands whose product, compressed, is larger than the two by the least."""
+    """The two operands whose product, compressed, is larger than the two by the least; of equals, the cheapest."""
 
-    def growth(i: int, j: int) -> int:
+    def cost(i: int, j: int) -> tuple[int, int]:
         elsewhere = [k for n, indices in enumerate(live) if n not in (i, j) for k in indices]
         made = _made(live[i], live[j], elsewhere, opened)
-        private, shared, bonds = (_volume(part, sizes) for part in _roles(made, elsewhere, opened))
-        return shared * min(private, bonds) * bonds - _volume(live[i], sizes) - _volume(live[j], sizes)
+        private, shared, bonds = (volume(part, sizes) for part in _roles(made, elsewhere, opened))
+        growth = shared * min(private, bonds) * bonds - volume(live[i], sizes) - volume(live[j], sizes)
+        return growth, volume(tuple({*live[i], *live[j]}), sizes)
 
     pairs = [(i, j) for j in range(len(live)) for i in range(j)]
-    return min(pairs, key=lambda pair: growth(*pair))
+    return min(pairs, key=lambda pair: cost(*pair))
 
 
 def _made(left: Indices, right: Indices, elsewhere: Sequence[str], opened: Sequence[str]) -> Indices:
@@ -113,10 +114,6 @@ def _roles(indices: Indices, elsewhere: Sequence[str], opened: Sequence[str]) ->
     private = tuple(i for i in indices if i in opened and i not in elsewhere)
     shared = tuple(i for i in indices if i in opened and i in elsewhere)
     return private, shared, tuple(i for i in indices if i not in opened)
-
-
-def _volume(indices: Sequence[str], sizes: dict[str, int]) -> int:
-    return math.prod([sizes[i] for i in indices])
 
 
 def _unit(flat: Array) -> tuple[Array, Array]:
