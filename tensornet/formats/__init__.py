@@ -11,3 +11,4 @@ from ._registry import from_dict as from_dict
 from ._registry import get as get
 from ._registry import names as names
 from ._registry import register as register
+from ._sizing import sized as sized

@@ -192,13 +192,13 @@ def check_format(
 
 
 def _chosen(only: Collection[str] | None) -> tuple[Law, ...]:
-    unknown = [] if only is None else [only] if isinstance(only, str) else [n for n in only if n not in laws()]
-    if unknown or only is not None and not only:
+    names = laws() if only is None else tuple(only)
+    if not names or isinstance(only, str) or not set(names) <= set(laws()):
         raise TensorNetError(
             f"check_format: only={only!r}, needed a list of at least one name of a law, because a check of no law passes; the "
             f"laws are {', '.join(laws())}"
         )
-    return tuple(law for law in LAWS if only is None or law.name in only)
+    return tuple(law for law in LAWS if law.name in names)
 
 
 def _default_library() -> Any:

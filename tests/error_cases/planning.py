@@ -1,4 +1,4 @@
-"""Plans: options, kernels, JSON; importance and top."""
+"""Plans: options, kernels, JSON; importance and top; laws by name."""
 
 import json
 
@@ -70,4 +70,14 @@ CASES = {
         lambda: tn.plan({"a": (4, 6)}, tn.top({"b": 1.0}, 1)),
         "'b' matches no weight; .* the weights are a",
     ),
+    # laws
+    "no such law": (
+        lambda: tn.testing.check_format(tn.LowRank(2, 2), only=["it works"]),
+        r"check_format: only=\['it works'\], needed a list of at least one name of a law, .*; the laws are shapes match",
+    ),
+    "one law is no list": (
+        lambda: tn.testing.check_format(tn.LowRank(2, 2), only="JSON round trip"),
+        "check_format: only='JSON round trip', needed a list",
+    ),
+    "no law": (lambda: tn.testing.check_format(tn.LowRank(2, 2), only=[]), r"only=\[\], .* a check of no law passes"),
 }
