@@ -4,7 +4,7 @@ import tensornet as tn
 import tensornet_jax
 import tensornet_torch
 
-NAMES = "MPO LowRank Format Mixed Network Path TensorNetError Alignment Plan align plan formats testing"
+NAMES = "MPO LowRank Format Mixed Network Path TensorNetError Alignment Plan align plan formats testing distance norm save load files"
 
 ATTRIBUTES = "shape shapes bonds num_params scale central auxiliary decompose contract linearize apply pullback"
 
