@@ -54,7 +54,7 @@ def read_header(file: BinaryIO, size: int) -> tuple[dict[str, Entry], dict[str, 
     metadata = entries.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise Unreadable("the metadata of its header are not texts by name")
-    tensors = {name: _entry(name, fields, start) for name, fields in entries.items()}
+    tensors = {name: _entry(name, fields, start, size) for name, fields in entries.items()}
     end = start
     for name, entry in sorted(tensors.items(), key=lambda item: (item[1].start, item[1].size)):
         if entry.start != end:
@@ -65,7 +65,7 @@ def read_header(file: BinaryIO, size: int) -> tuple[dict[str, Entry], dict[str, 
     return tensors, metadata
 
 
-def _entry(name: str, fields: Any, start: int) -> Entry:
+def _entry(name: str, fields: Any, start: int, size: int) -> Entry:
     try:
         dtype, shape, (begin, end) = fields["dtype"], tuple(fields["shape"]), fields["data_offsets"]
     except (TypeError, KeyError, ValueError) as error:
@@ -74,6 +74,8 @@ def _entry(name: str, fields: Any, start: int) -> Entry:
         raise Unreadable(f"{name!r} is of dtype {dtype!r}, not one of {', '.join(ITEMSIZE)}")
     if not all(type(n) is int and n >= 0 for n in (*shape, begin, end)):
         raise Unreadable(f"{name!r} has shape {shape} and data_offsets {begin, end}, not integers from 0")
+    if not begin <= end <= size - start:
+        raise Unreadable(f"{name!r} leaves the file, or ends before it begins: it has the data_offsets {begin, end}")
     if end - begin != size_of(dtype, shape):
         raise Unreadable(f"{name!r} has {end - begin} bytes, not those of {dtype} {shape}")
     return Entry(dtype, shape, start + begin, end - begin)

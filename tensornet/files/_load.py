@@ -48,8 +48,13 @@ def load(
 
 def metadata(path: str | os.PathLike[str], /) -> dict[str, str]:
     """What was given to `save` as metadata; raises as `load` does."""
-    found = _opened(path, lambda file, size: read_header(file, size)[1])
-    return {k: v for k, v in found.items() if k != KEY}
+
+    def read(file: BufferedReader, size: int) -> dict[str, str]:
+        _, found = read_header(file, size)
+        read_note(found)
+        return {k: v for k, v in found.items() if k != KEY}
+
+    return _opened(path, read)
 
 
 def _opened(path: str | os.PathLike[str], read: Callable[[BufferedReader, int], T]) -> T:
@@ -76,7 +81,7 @@ def _matched(name: str, noted: Noted, tensors: dict[str, Entry]) -> list[Entry]:
         shapes = [s[:-1] for s in shapes]
     try:
         noted.fmt.check_factors([SimpleNamespace(shape=s) for s in shapes])
-    except TensorNetError as error:
+    except Exception as error:  # sizes of more digits than Python prints, say
         raise Unreadable(f"{name!r}: {error}") from error
     return entries
 
@@ -91,5 +96,10 @@ def _factor(
         raise Unreadable(
             f"{tensor_name(name, k)!r} or its format has changed since it was written: its checksum differs"
         )
-    made = from_bytes(framework, entry, data, complex=noted.complex)
+    try:
+        made = from_bytes(framework, entry, data, complex=noted.complex)
+    except TensorNetError:
+        raise
+    except Exception as error:  # a hundred axes, say, of which a library takes fewer
+        raise Unreadable(f"{tensor_name(name, k)!r} is no array of {framework} ({error})") from error
     return made if device is None else to_device(made, device)

@@ -68,7 +68,7 @@ def _check_version(version: Any) -> None:
         raise Unreadable(f"its version is {version!r}, not two integers")
     if version[0] != VERSION[0]:
         raise Unreadable(
-            f"its version is {version[0]}.{version[1]}, and this release reads {VERSION[0]}.x; another does"
+            f"its version is {version[0]}.{version[1]}, and this release of tensornet reads {VERSION[0]}.x"
         )
 
 

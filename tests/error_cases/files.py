@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 import torch
+from forgery import forged
 
 import tensornet as tn
 
@@ -134,7 +135,7 @@ CASES = {
     ),
     "cut in the header": (lambda: load(lambda d: d[:40]), "its 40 bytes do not hold the header of"),
     "endless header": (lambda: load(lambda d: b"\xff" * 8 + d), "do not hold the header of 18446744073709551615 bytes"),
-    "cut in the data": (lambda: load(lambda d: d[:-1]), "its tensors end at byte .* and the file at byte"),
+    "cut in the data": (lambda: load(lambda d: d[:-1]), "'w.1' leaves the file"),
     "surplus bytes": (lambda: load(lambda d: d + b"x"), "its tensors end at byte .* and the file at byte"),
     "another kind of file": (lambda: load(lambda d: b"\x40" + b"\0" * 99), "the header is not JSON"),
     "not an object": (header(lambda h: "[1]"), "the header is not a JSON object" + WHOLE),
@@ -148,14 +149,18 @@ CASES = {
     "true": (entry(shape=[True, 192]), r"'w.1' has shape \(True, 192\)"),
     "enormous": (entry(shape=[10**18, 6]), r"'w.1' has 192 bytes, not those of F64 \(1000000000000000000, 6\)"),
     "overlap": (entry(data_offsets=[0, 192]), r"'w.1' begins at byte \d+ where byte \d+ follows"),
-    "gap": (entry(data_offsets=[200, 392]), r"'w.1' begins at byte \d+ where byte \d+ follows"),
-    "backwards": (entry(data_offsets=[192, 0]), "'w.1' has -192 bytes, not those of"),
+    "gap": (
+        header(lambda h: h["w.0"].update(shape=[15], data_offsets=[0, 120])),
+        r"'w.1' begins at byte \d+ where byte \d+",
+    ),
+    "out of the file": (entry(data_offsets=[200, 392]), "'w.1' leaves the file"),
+    "backwards": (entry(data_offsets=[192, 0]), r"'w.1' leaves the file, or ends before it begins: .* \(192, 0\)"),
     "no note": (header(lambda h: h["__metadata__"].clear()), "have no 'tensornet', so that it holds something else"),
     "note no JSON": (note(lambda n: "{"), r"the note of its formats is not JSON \(JSONDecodeError\)"),
     "no version": (note(lambda n: n.pop("version") and None), "its version is None, not two integers"),
     "next major version": (
         note(lambda n: n.update(version=[2, 0])),
-        r"its version is 2.0, and this release reads 1.x; another does",
+        r"its version is 2.0, and this release of tensornet reads 1.x",
     ),
     "no weights": (note(lambda n: n.update(weights=[])), "the note of its formats names no weights"),
     "bad name": (note(lambda n: n.update(weights={"/etc": 1})), "'/etc' is no name of a weight"),
@@ -180,6 +185,10 @@ CASES = {
     ),
     "too few sums": (noted(checksums=[1]), "'w': LowRank: got factors of shapes"),
     "endless sums": (noted(checksums=list(range(9))), "are noted but not there"),
+    "axes without end": (
+        lambda: tn.load(forged(Path(tempfile.mkdtemp(), "w"), (1,) * 100)),
+        r"'w.0' is no array of numpy \(.*",
+    ),
     "not in parts": (noted(complex=True), "'w' is noted as complex, but not in real and imaginary parts"),
     "changed": (lambda: load(lambda d: d[:-1] + b"\1"), "'w.1' or its format has changed .*: its checksum differs"),
 }
