@@ -20,8 +20,11 @@ from .fitting import Fit as Fit
 from .fitting import fit as fit
 from .formats import CP as CP
 from .formats import MPO as MPO
+from .formats import BlockTensorTrain as BlockTensorTrain
+from .formats import ConvMPO as ConvMPO
 from .formats import Kronecker as Kronecker
 from .formats import LowRank as LowRank
+from .formats import Monarch as Monarch
 from .planning import Plan as Plan
 from .planning import importance as importance
 from .planning import plan as plan

@@ -57,6 +57,28 @@ def kroneckers(draw) -> tn.Kronecker:
 
 
 @st.composite
+def block_tensor_trains(draw) -> tn.BlockTensorTrain:
+    i1, i2, j1, j2 = draw(modes(4))
+    return tn.BlockTensorTrain((i1, i2), (j1, j2), draw(st.none() | st.integers(1, min(i1, j2))))
+
+
+@st.composite
+def monarchs(draw) -> tn.Monarch:
+    i1, i2, j1, j2 = draw(modes(4))
+    return tn.Monarch((i1, i2), (j1, j2))
+
+
+@st.composite
+def conv_mpos(draw) -> tn.ConvMPO:
+    """Of up to three factors of channels and two axes; full bonds, or none above a rank."""
+    n, axes = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+    sizes = draw(modes(2 * n + axes))
+    fmt = tn.ConvMPO(sizes[:n], sizes[n : 2 * n], sizes[2 * n :])
+    rank = draw(st.integers(1, max(fmt.bonds)))
+    return fmt.resized({f"d{k}": min(rank, b) for k, b in enumerate(fmt.bonds, start=1)})
+
+
+@st.composite
 def networks(draw):
     """Up to four factors; indices held by any number of them, in the output or not, of size 1 to 3."""
     n = draw(st.integers(1, 4))
@@ -77,4 +99,4 @@ def networks(draw):
 
 
 def formats():
-    return st.one_of(mpos(), low_ranks(), kroneckers())
+    return st.one_of(mpos(), low_ranks(), kroneckers(), block_tensor_trains(), monarchs(), conv_mpos())

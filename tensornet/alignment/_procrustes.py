@@ -7,6 +7,8 @@ Q̄_b on the second, so that the two cancel (of real factors both are Q_b). In o
 Schönemann's problem (1966, doi 10.1007/BF02289451): with M_b = Σ_k ⟨T_k, S̄_k⟩/|S_k| over all indices but b, conjugated
 on the second side, and M̄ = U Σ Vᴴ, the minimum is Q_b = U Vᴴ. Bonds take turns, each turn lowering the sum.
 
+Output indices that all factors share number blocks whose bonds have nothing to do with each other: each block has its own Q_b.
+
 The first round goes from the ends inwards and uses only factors whose other bonds are placed already. It therefore
 starts from nothing that depends on the teacher's own gauge, and neither does what it finds.
 """
@@ -15,7 +17,9 @@ import math
 from collections.abc import Iterable, Sequence
 
 from .._arrays import Array, adjoint, conj, constant, namespace
+from .._blocks import reshare, unshare
 from .._format import Format
+from .._network import Network
 
 ROUNDS = 3  # two are enough to stand still to seven digits on every case tried, however far the student has moved
 
@@ -26,33 +30,35 @@ def rotated(fmt: Format, student: Sequence[Array], teacher: Sequence[Array], /, 
     student, teacher: factors of `fmt`, (*lead, *shape) each
     rounds: how often every bond takes its turn; no SVD is larger than a bond
     """
-    student, teacher = [constant(s) for s in student], [constant(t) for t in teacher]
-    turns = _Turns(fmt, student, teacher)
+    network, student = unshare(fmt.network, [constant(s) for s in student])
+    _, teacher = unshare(fmt.network, [constant(t) for t in teacher])
+    turns = _Turns(network, fmt.auxiliary, student, teacher)
     for bond, witnesses in turns.first_round():
         turns.take(bond, witnesses)
     for _ in range(rounds - 1):
         for bond in turns.order:
             turns.take(bond, turns.holders(bond))
-    return turns.placed()
+    return reshare(fmt.network, turns.placed())
 
 
 class _Turns:
     """The rotations found so far, and a turn for one bond."""
 
-    def __init__(self, fmt: Format, student: Sequence[Array], teacher: Sequence[Array]) -> None:
-        self.fmt, self.student, self.teacher = fmt, student, teacher
-        self.factors = fmt.network.factors
-        self.bonds = set(fmt.network.bonds)
+    def __init__(
+        self, network: Network, auxiliary: Sequence[int], student: Sequence[Array], teacher: Sequence[Array]
+    ) -> None:
+        self.network, self.auxiliary, self.student, self.teacher = network, auxiliary, student, teacher
+        self.factors, self.bonds = network.factors, set(network.bonds)
         self.rotation: dict[str, Array] = {}
         self.order: list[str] = []
 
     def holders(self, bond: str) -> list[int]:
         """The auxiliary factors that carry `bond`."""
-        return [k for k in self.fmt.auxiliary if bond in self.factors[k]]
+        return [k for k in self.auxiliary if bond in self.factors[k]]
 
     def first_round(self) -> Iterable[tuple[str, list[int]]]:
         """Each bond, from the ends inwards, with the factors that can place it without another unplaced bond."""
-        waiting = [b for b in self.fmt.network.bonds if self.holders(b)]
+        waiting = [b for b in self.network.bonds if self.holders(b)]
         while waiting:
             ready = [(b, [k for k in self.holders(b) if not self._unplaced(k) - {b}]) for b in waiting]
             bond, witnesses = next(((b, w) for b, w in ready if w), (waiting[0], self.holders(waiting[0])))
@@ -90,7 +96,7 @@ class _Turns:
         xp = namespace(*self.student)
         axis = self.factors[k].index(bond) - len(self.factors[k])
         t, s = (_unfold(f, axis, len(self.factors[k])) for f in (self._rotate(k), self.student[k]))
-        return xp.matmul(t, adjoint(s)) / math.prod(self.fmt.shapes[k])
+        return xp.matmul(t, adjoint(s)) / math.prod(self.network.shapes[k])
 
 
 def _unfold(factor: Array, axis: int, ndim: int) -> Array:

@@ -1,6 +1,7 @@
 """Tensor formats. To add one: one file here and one import line; elsewhere, the `register` decorator."""
 
 from ._block_tensor_train import BlockTensorTrain as BlockTensorTrain
+from ._conv_mpo import ConvMPO as ConvMPO
 from ._cp import CP as CP
 from ._kronecker import Kronecker as Kronecker
 from ._low_rank import LowRank as LowRank

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-from .. import _chain
-from .._arrays import Array, namespace
+from .._arrays import Array
 from .._errors import TensorNetError
 from .._format import Format
 from .._gauge import Gauge, orthogonal_centre
 from .._network import Network
 from .._splits import split_in_two
+from ._chained import fill
 from ._padded import padded
 from ._registry import register
-from ._sizing import check_matrix, positive, sized
+from ._sizing import capped, check_matrix, positive, sized
 
 
 @register
@@ -75,15 +75,8 @@ class BlockTensorTrain(Format):
                 shape,
                 lambda larger: cls.for_shape(larger, rank=rank, num_params=num_params, scale=scale),  # type: ignore[arg-type]
             )
-        rows, cols = even_modes(who, shape)
-        full = min(rows[0], cols[1])
-        return sized(
-            who,
-            lambda r: cls(rows, cols, full if r is None else min(r, full)),
-            rank=rank,
-            num_params=num_params,
-            scale=scale,
-        )
+        full = cls(*even_modes(who, shape))
+        return sized(who, capped(full), rank=rank, num_params=num_params, scale=scale)
 
     @cached_property
     def network(self) -> Network:
@@ -103,17 +96,8 @@ class BlockTensorTrain(Format):
         return self.rows[0], self.cols[1]
 
     def _fill(self, w: Array, gauge: Gauge) -> Sequence[Array]:
-        lead = tuple(w.shape[:-2])
-        centre = orthogonal_centre("BlockTensorTrain", gauge, 2, 1) or 0
-        chain = _chain.fill("BlockTensorTrain", self._blocks(w), self._block, (self.rank,), gauge, centre)
-        return [namespace(w).reshape(f, lead + s) for f, s in zip(chain, self.shapes, strict=True)]
-
-    def _blocks(self, w: Array) -> Array:
-        """(*lead, i₁i₂, j₁j₂) → (*lead, i₂, j₁, i₁j₂): the blocks as lead axes, each flattened."""
-        xp, lead, (i1, i2), (j1, j2) = namespace(w), tuple(w.shape[:-2]), self.rows, self.cols
-        n = len(lead)
-        split = xp.reshape(w, (*lead, i1, i2, j1, j2))
-        return xp.reshape(xp.permute_dims(split, (*range(n), n + 1, n + 2, n, n + 3)), (*lead, i2, j1, i1 * j2))
+        who = "BlockTensorTrain"
+        return fill(who, self.network, w, gauge, orthogonal_centre(who, gauge, 2, 1))
 
 
 def even_modes(who: str, shape: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:

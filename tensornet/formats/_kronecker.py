@@ -6,16 +6,16 @@ from functools import cached_property
 from math import prod
 from typing import Any, ClassVar
 
-from .. import _chain
-from .._arrays import Array, namespace
+from .._arrays import Array
 from .._errors import TensorNetError
 from .._format import Format
 from .._gauge import Gauge, orthogonal_centre
 from .._network import Network
 from .._splits import split_in_two
+from ._chained import fill
 from ._padded import padded
 from ._registry import register
-from ._sizing import check_matrix, positive, sized
+from ._sizing import capped, check_matrix, positive, sized
 
 
 @register
@@ -81,14 +81,7 @@ class Kronecker(Format):
             left, right = (a, c), (b, d)
         else:
             right = _rest(who, shape, positive(who, "left", left, 2))
-        full = min(prod(left), prod(right))
-        return sized(
-            who,
-            lambda r: cls(left, right, full if r is None else min(r, full)),
-            rank=rank,
-            num_params=num_params,
-            scale=scale,
-        )
+        return sized(who, capped(cls(left, right)), rank=rank, num_params=num_params, scale=scale)
 
     @cached_property
     def network(self) -> Network:
@@ -108,17 +101,7 @@ class Kronecker(Format):
         return prod(self.left), prod(self.right)
 
     def _fill(self, w: Array, gauge: Gauge) -> Sequence[Array]:
-        lead = tuple(w.shape[:-2])
-        centre = orthogonal_centre("Kronecker", gauge, 2, 1) or 0
-        chain = _chain.fill("Kronecker", self._rearranged(w), self._modes, (self.terms,), gauge, centre)
-        return [namespace(w).reshape(f, lead + s) for f, s in zip(chain, self.shapes, strict=True)]
-
-    def _rearranged(self, w: Array) -> Array:
-        """R(W): (*lead, ab, cd) → (*lead, acbd)."""
-        xp, lead, (a, c), (b, d) = namespace(w), tuple(w.shape[:-2]), self.left, self.right
-        n = len(lead)
-        split = xp.permute_dims(xp.reshape(w, (*lead, a, b, c, d)), (*range(n), n, n + 2, n + 1, n + 3))
-        return xp.reshape(split, (*lead, a * b * c * d))
+        return fill("Kronecker", self.network, w, gauge, orthogonal_centre("Kronecker", gauge, 2, 1))
 
 
 def _rest(who: str, shape: tuple[int, int], left: tuple[int, ...]) -> tuple[int, int]:

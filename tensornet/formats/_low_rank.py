@@ -1,18 +1,18 @@
 """LowRank: W = U V."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
-from .. import _chain
-from .._arrays import Array, namespace
+from .._arrays import Array
 from .._errors import TensorNetError
 from .._format import Format
 from .._gauge import Gauge, orthogonal_centre
 from .._network import Network
+from ._chained import fill
 from ._registry import register
-from ._sizing import check_matrix, sized
+from ._sizing import capped, check_matrix, sized
 
 
 @register
@@ -54,23 +54,15 @@ class LowRank(Format):
     ) -> "LowRank":
         """Of the given rank, at most the full one; or of the largest within a budget."""
         check_matrix("LowRank.for_shape", shape)
-        full = min(shape)
-        return sized(
-            "LowRank.for_shape",
-            lambda r: cls(*shape, rank=full if r is None else min(r, full)),
-            rank=rank,
-            num_params=num_params,
-            scale=scale,
-        )
+        return sized("LowRank.for_shape", capped(cls(*shape)), rank=rank, num_params=num_params, scale=scale)
 
     @cached_property
     def network(self) -> Network:
         sizes = (("i", self.out), ("d", self.rank), ("j", self.in_))
         return Network(factors=(("i", "d"), ("d", "j")), rows=("i",), cols=("j",), sizes=sizes)
 
+    def resized(self, sizes: Mapping[str, int]) -> "LowRank":
+        return LowRank(self.out, self.in_, sizes.get("d", self.rank))
+
     def _fill(self, w: Array, gauge: Gauge) -> Sequence[Array]:
-        xp, lead = namespace(w), tuple(w.shape[:-2])
-        centre = orthogonal_centre("LowRank", gauge, 2, 1) or 0
-        flat = xp.reshape(w, (*lead, self.out * self.in_))
-        chain = _chain.fill("LowRank", flat, self.shape, (self.rank,), gauge, centre)
-        return [xp.reshape(f, lead + s) for f, s in zip(chain, self.shapes, strict=True)]
+        return fill("LowRank", self.network, w, gauge, orthogonal_centre("LowRank", gauge, 2, 1))

@@ -13,7 +13,7 @@ from .._network import Network
 from ._block_tensor_train import BlockTensorTrain, even_modes
 from ._padded import padded
 from ._registry import register
-from ._sizing import check_matrix, positive, sized
+from ._sizing import capped, check_matrix, positive, sized
 
 
 @register
@@ -64,8 +64,7 @@ class Monarch(Format):
                 shape,
                 lambda larger: cls.for_shape(larger, rank=rank, num_params=num_params, scale=scale),  # type: ignore[arg-type]
             )
-        made = cls(*even_modes(who, shape))
-        return sized(who, lambda r: made, rank=rank, num_params=num_params, scale=scale)
+        return sized(who, capped(cls(*even_modes(who, shape))), rank=rank, num_params=num_params, scale=scale)
 
     @cached_property
     def _train(self) -> BlockTensorTrain:

@@ -37,11 +37,26 @@ def sized(
     return _largest(who, make, full, num_params if num_params is not None else scale * prod([*full.shape]), given)  # type: ignore[operator]
 
 
+def capped(full: F) -> Callable[[int | None], F]:
+    """Rank → `full` with no bond above it."""
+    bonds = {b: full.network.size[b] for b in full.network.bonds}
+    return lambda rank: full if rank is None else full.resized({b: min(rank, s) for b, s in bonds.items()})  # type: ignore[return-value]
+
+
 def check_matrix(who: str, shape: tuple[int, ...]) -> None:
     """Refuse the shape of a vector or of a kernel where the format is of matrices."""
     if len(shape) != 2 or not all(isinstance(n, int) and n > 0 for n in shape):
         raise TensorNetError(
             f"{who}: shape {shape}, needed (rows, cols), two positive integers, because this format is of a matrix; pass both"
+        )
+
+
+def check_kernel(who: str, shape: tuple[int, ...]) -> None:
+    """Refuse the shape of a matrix where the format is of kernels."""
+    if len(shape) < 3 or not all(isinstance(n, int) and n > 0 for n in shape):
+        raise TensorNetError(
+            f"{who}: shape {shape}, needed (out, in, *kernel), positive integers, because this format is of a convolution's "
+            f"kernel; pass all of them, or take a format of matrices"
         )
 
 

@@ -1,11 +1,13 @@
 """Does a loss see only the matrix, or also the arbitrary gauge of its factors?"""
 
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 
 from array_api_compat import device
 
 from .._arrays import Array, namespace
+from .._blocks import reshare, unshare
 from .._errors import TensorNetError
 from .._format import Format
 from ._law import LawError
@@ -63,18 +65,32 @@ def regauged(
 
 
 def random_gauge(fmt: Format, factors: Sequence[Array], /, *, orthogonal: bool, seed: int = 0) -> tuple[Array, ...]:
-    """The same matrix with a random G on one side of every bond and its inverse on the other."""
-    xp, network, moved = namespace(*factors), fmt.network, list(factors)
-    draw = random.Random(seed)
+    """The same matrix with a random G on one side of every bond and its inverse on the other; for each block its own."""
+    network, moved = unshare(fmt.network, factors)
+    draw, lead = random.Random(seed), tuple(fmt.network.size[i] for i in fmt.network.shared)
     for bond in network.bonds:
-        d = network.size[bond]
-        g, inverse = _pair(factors[0], d, draw, orthogonal=orthogonal)
+        g, inverse = _pairs(factors[0], lead, network.size[bond], draw, orthogonal=orthogonal)
         first, second = (k for k, f in enumerate(network.factors) if bond in f)
-        for k, matrix in ((first, g), (second, xp.matrix_transpose(inverse))):
-            axis = network.factors[k].index(bond)
-            turned = xp.tensordot(moved[k], matrix, axes=((axis,), (0,)))
-            moved[k] = xp.moveaxis(turned, -1, axis)
-    return tuple(moved)
+        for k, matrix in ((first, g), (second, namespace(g).matrix_transpose(inverse))):
+            axis = network.factors[k].index(bond) - len(network.factors[k])
+            moved[k] = _turned(moved[k], axis, matrix)
+    return tuple(reshare(fmt.network, moved))
+
+
+def _turned(factor: Array, axis: int, matrix: Array) -> Array:
+    """Σ_b factor[…b…] matrix[b, b'] along `axis` (negative), for each block its own."""
+    xp = namespace(factor)
+    last = xp.moveaxis(factor, axis, -1)
+    flat = xp.reshape(last, (*matrix.shape[:-2], -1, last.shape[-1]))
+    return xp.moveaxis(xp.reshape(xp.matmul(flat, matrix), last.shape), -1, axis)
+
+
+def _pairs(like: Array, lead: tuple[int, ...], d: int, draw: random.Random, *, orthogonal: bool) -> tuple[Array, Array]:
+    """G and G⁻¹ (*lead, d, d), all different."""
+    xp = namespace(like)
+    pairs = [_pair(like, d, draw, orthogonal=orthogonal) for _ in range(math.prod([*lead]))]
+    g, inverse = (xp.reshape(xp.stack(side), (*lead, d, d)) for side in zip(*pairs, strict=True))
+    return g, inverse
 
 
 def _pair(like: Array, d: int, draw: random.Random, *, orthogonal: bool) -> tuple[Array, Array]:

@@ -30,6 +30,15 @@ AWKWARD = [
     tn.LowRank(1, 1),
     tn.Kronecker((2, 3), (3, 2)),
     tn.Kronecker((1, 4), (3, 1), 2),
+    tn.BlockTensorTrain((4, 3), (2, 4), 2),
+    tn.BlockTensorTrain((1, 4), (3, 2)),
+    tn.Monarch((2, 3), (3, 2)),
+    tn.Monarch((1, 1), (2, 3)),
+    tn.ConvMPO((2, 1, 3), (1, 1, 2), (2,)),
+    tn.ConvMPO((2, 3), (3, 1), (2, 3), (3, 2)),
+    tn.formats.Padded.for_shape((7, 5), cores=3),
+    tn.BlockTensorTrain.for_shape((5, 7), rank=2, pad=True),
+    tn.ConvMPO.for_shape((5, 3, 2, 2), pad=True),
 ]
 
 

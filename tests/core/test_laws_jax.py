@@ -14,6 +14,10 @@ CASES = [  # every case compiles anew, for many seconds: each format once, each 
     (tn.LowRank(4, 9), "float32"),
     (tn.LowRank(5, 3), "float64"),
     (tn.Kronecker((2, 3), (3, 2)), "complex64"),
+    (tn.BlockTensorTrain((3, 2), (1, 3), 2), "float32"),
+    (tn.Monarch((2, 2), (1, 3)), "float64"),
+    (tn.ConvMPO((2, 2), (1, 3), (2,)), "float32"),
+    (tn.MPO.for_shape((5, 7), cores=2, pad=True), "float64"),
 ]
 
 

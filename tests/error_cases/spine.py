@@ -98,7 +98,10 @@ CASES = {
         lambda: formats.register(type("Mine", (tn.LowRank,), {"name": "mpo"})),
         "the name 'mpo' belongs to MPO already; .* give Mine another name",
     ),
-    "no such format": (lambda: formats.get("tucker"), "there is no format 'tucker'; there are .*low_rank, mpo"),
+    "no such format": (
+        lambda: formats.get("no_such"),
+        "there is no format 'no_such'; there are .*low_rank, .*mpo, .*choose one",
+    ),
     "no format named": (lambda: formats.from_dict({}), "there is no format ''; there are"),
     "other fields": (
         lambda: formats.from_dict({"format": "mpo", "row": [2]}),

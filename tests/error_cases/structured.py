@@ -1,6 +1,13 @@
 """The structured formats, padding, lookup and sizes."""
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
 import tensornet as tn
+
+TABLE = tn.MPO((2, 3), (2, 2), (2,))
+ROWS = TABLE.sample(np.ones)
 
 CASES = {
     # formats
@@ -23,5 +30,77 @@ CASES = {
     "Monarch of a larger rank": (
         lambda: tn.Monarch((4, 2), (2, 3)).resized({"d": 2}),
         r"Monarch.resized: \{'d': 2\}, needed size 1, because .*; take a BlockTensorTrain",
+    ),
+    "no kernel": (
+        lambda: tn.ConvMPO((2, 3), (2, 2), ()),
+        r"rows \(2, 3\), cols \(2, 2\), kernel \(\), needed as many rows as cols, .*; fill up with ones, or take an MPO",
+    ),
+    "rows without cols": (lambda: tn.ConvMPO((2, 3), (4,), (3,)), "needed as many rows as cols, at least 1, because"),
+    "bonds of a kernel": (
+        lambda: tn.ConvMPO((2, 3), (2, 2), (3,), (4, 4)),
+        r"ConvMPO: bonds \(4, 4\), needed 2 of at most \(3, 6\)",
+    ),
+    "a matrix for a kernel": (
+        lambda: tn.ConvMPO.for_shape((4, 6)),
+        r"shape \(4, 6\), needed \(out, in, \*kernel\), .*; pass all of them, or take a format of matrices",
+    ),
+    "a kernel for a matrix": (lambda: tn.MPO.for_shape((4, 6, 3)), r"shape \(4, 6, 3\), needed \(rows, cols\), two"),
+    # sizes
+    "two sizes": (
+        lambda: tn.LowRank.for_shape((4, 6), rank=2, scale=0.5),
+        r"got \{'rank': 2, 'scale': 0.5\}, needed one of rank, num_params and scale at most, .*; drop the others",
+    ),
+    "rank 0": (
+        lambda: tn.Kronecker.for_shape((4, 6), rank=0),
+        "rank=0, needed an integer of at least 1, .*; pass one, or None for the full rank",
+    ),
+    "rank 1.5": (lambda: tn.MPO.for_shape((4, 6), rank=1.5), "rank=1.5, needed an integer of at least 1"),
+    "budget too small": (
+        lambda: tn.MPO.for_shape((4, 6), cores=2, num_params=9),
+        r"\{'num_params': 9\} allows 9 parameters, needed at least the 10 of rank 1 \(0.42 of the dense ones\); raise",
+    ),
+    "scale too small": (
+        lambda: tn.Monarch.for_shape((4, 6), scale=0.1),
+        r"Monarch.for_shape: \{'scale': 0.1\} allows 2 parameters, needed at least the 20 of rank 1",
+    ),
+    "NaN parameters": (
+        lambda: tn.LowRank.for_shape((4, 6), scale=float("nan")),
+        "'scale': nan.* allows nan parameters",
+    ),
+    "unknown layout": (
+        lambda: tn.MPO.for_shape((4, 6), layout="odd"),
+        "unknown layout 'odd'; there are outer, even; choose one, or give rows and cols yourself",
+    ),
+    "prime channels": (
+        lambda: tn.ConvMPO.for_shape((5, 4, 3)),
+        "ConvMPO.for_shape: the matrix has 5 rows, which does not split .* pad=True to round up to 6",
+    ),
+    # padding
+    "padding that cuts nothing": (
+        lambda: tn.formats.Padded(TABLE, (7, 4)),
+        r"size \(7, 4\) in a format of \(6, 4\), needed positive sizes \(out, in\) that are not larger, .*; make the inner",
+    ),
+    "padding of another kernel": (
+        lambda: tn.formats.Padded(tn.ConvMPO((2,), (2,), (3,)), (2, 2, 2)),
+        r"size \(2, 2, 2\) in a format of \(2, 2, 3\), needed .* the same kernel",
+    ),
+    "no inner format": (lambda: tn.formats.Padded.for_shape((7, 5), inner="none"), "there is no format 'none'"),
+    # rows of a table
+    "ids outside": (
+        lambda: TABLE.lookup(ROWS, np.asarray([0, 6])),
+        "MPO.lookup: got ids from 0 to 6, needed 0…5, because the table has 6 rows; map unknown ids to a row that exists",
+    ),
+    "negative ids": (lambda: TABLE.lookup(ROWS, np.asarray([-1])), "got ids from -1 to -1, needed 0…5"),
+    "ids in the padding": (
+        lambda: tn.formats.Padded(TABLE, (5, 4)).lookup(ROWS, np.asarray(5)),
+        "Padded.lookup: got ids from 5 to 5, needed 0…4",
+    ),
+    "traced ids": (
+        lambda: jax.jit(TABLE.lookup)([jnp.asarray(f) for f in ROWS], jnp.asarray([0])),
+        "got traced ids, .* call it outside jit, or pass check=False and see to it yourself that they are in 0…5",
+    ),
+    "ids of many tables": (
+        lambda: TABLE.lookup([np.stack([f, f]) for f in ROWS], np.asarray([0])),
+        "MPO.lookup: the factors have leading batch axes, needed those of one table, .*; look them up one by one",
     ),
 }
