@@ -101,6 +101,9 @@ def _matrix(xp: Any, array: Array, side: Side, shape: tuple[int, ...]) -> Array:
     array = _permute(xp, array, side.order)
     if side.copied(math.prod([*lead])):
         array = xp.reshape(array, lead + (side.size,))  # cannot be a view: the copy is made here, and in order
+    if side.transposed:
+        *stack, rows, cols = shape
+        return xp.matrix_transpose(xp.reshape(array, (*lead, *stack, cols, rows)))
     return xp.reshape(array, lead + shape)
 
 

@@ -10,30 +10,34 @@ Indices = tuple[str, ...]
 class Side:
     """How an operand becomes a stack of matrices: permuted by `order`, neighbouring axes merged.
 
-    copies    the permuted axes do not merge in place, or would leave matrices that BLAS does not take
-    strided   the stack is not the outermost axis: in place as it is, but a copy behind lead axes, which join the stack
+    copies       the permuted axes do not merge in place, or would leave matrices that BLAS does not take
+    strided      the stack is not the outermost axis: in place as it is, but a copy behind lead axes, which join the stack
+    transposed   `order` makes the transposed matrices: a copy is quicker where the first axis stays the first
     """
 
     order: tuple[int, ...]
     size: int
     copies: bool
     strided: bool
+    transposed: bool
 
     @staticmethod
     def plan(stored: Indices, groups: tuple[Indices, ...], size: dict[str, int]) -> "Side":
         """`groups` are (batch, rows, columns) of the matrices."""
-        order = tuple(stored.index(i) for group in groups for i in group)
         merges = all(
             stored[stored.index(group[0]) :][: len(group)] == group  # a run of the memory, in its order
             for group in groups
             if group
         )
-        batch = groups[0]
+        batch, rows, cols = groups
+        copies = not merges or (bool(batch) and stored[-1] in batch and stored != batch)
+        transposed = copies and (stored[-1] in rows if batch else stored[0] in cols[:1])
         return Side(
-            order=order,
+            order=tuple(stored.index(i) for i in batch + (cols + rows if transposed else rows + cols)),
             size=volume(stored, size),
-            copies=not merges or (bool(batch) and stored[-1] in batch and stored != batch),
+            copies=copies,
             strided=bool(batch) and stored[: len(batch)] != batch,
+            transposed=transposed,
         )
 
     def copied(self, lead: int = 1) -> int:

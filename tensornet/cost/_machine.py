@@ -17,6 +17,7 @@ class Machine:
     flops      operations per second of a large matrix product
     bytes      bytes per second that a product reads and writes
     copies     bytes per second, read and written, of a permutation in memory
+    fresh      bytes per second of results and copies, whose memory the system has to hand out before it is written to
     overhead   seconds of each call into the array library
     matrix     seconds of each matrix of a stack, beside the first
     narrow     a product reaches Π n / (n + narrow) of `flops`, over its rows, columns and summed size n: of a side of
@@ -26,6 +27,7 @@ class Machine:
     flops: float = 1.3e11
     bytes: float = 6e10
     copies: float = 2e10
+    fresh: float = 2e10
     overhead: float = 3e-6
     matrix: float = 3e-7
     narrow: float = 4.0
@@ -36,16 +38,18 @@ class Machine:
         return product + self.copy_seconds(pair.copied(lead), itemsize)
 
     def product_seconds(self, batch: int, rows: int, summed: int, cols: int, itemsize: int = 4) -> float:
-        """t = max(operations / rate, bytes / rate) + overheads."""
+        """t = max(operations / rate, bytes / rate) + what makes room for the result + overheads."""
         rate = self.flops
         for n in (rows, summed, cols):
             rate *= n / (n + self.narrow)
         moved = itemsize * batch * (rows * summed + summed * cols + rows * cols)
         operations = 2 * batch * rows * summed * cols
-        return max(operations / rate, moved / self.bytes) + self.overhead + self.matrix * (batch - 1)
+        made = itemsize * batch * rows * cols / self.fresh
+        return max(operations / rate, moved / self.bytes) + made + self.overhead + self.matrix * (batch - 1)
 
     def copy_seconds(self, elements: int, itemsize: int) -> float:
-        return (2 * itemsize * elements / self.copies + self.overhead) if elements else 0.0
+        bytes = itemsize * elements
+        return 2 * bytes / self.copies + bytes / self.fresh + self.overhead if elements else 0.0
 
     @staticmethod
     def measured(xp: Any, *, seconds: float = 0.1) -> "Machine":
@@ -65,11 +69,13 @@ class Machine:
         overhead = _best(lambda: xp.matmul(tiny, tiny), seconds)
         product = _best(lambda: xp.matmul(a, b), seconds) - overhead
         vector = _best(lambda: xp.matmul(row, b), seconds) - overhead
-        permuted = _best(copied, seconds) - overhead
+        permuted = max(_best(copied, seconds) - overhead, 1e-9)
+        copies = 2 * 4 * 4 * n * n / permuted
         return Machine(
             flops=2 * n**3 / max(product, 1e-9),
             bytes=4 * n * n / max(vector, 1e-9),
-            copies=2 * 4 * 4 * n * n / max(permuted, 1e-9),
+            copies=copies,
+            fresh=copies,
             overhead=overhead,
         )
 

@@ -1,5 +1,8 @@
 """Laws of apply beyond one matrix: stacks, limits, and factors that stay as they are."""
 
+from collections.abc import Sequence
+
+from .._arrays import Array
 from ..cost import Applied
 from ._case import Case
 from ._law import require
@@ -32,7 +35,7 @@ def prepared_is_apply(case: Case) -> None:
         _same(case, "another number of rows", applied(x[:1, :], *varying), want[:1, :], factors, x)
 
 
-def _same(case: Case, what: str, got, want, factors, x) -> None:
+def _same(case: Case, what: str, got: Array, want: Array, factors: Sequence[Array], x: Array) -> None:
     size = norm(x) * norm(case.fmt.contract(factors))
     error = norm(got - want)
     require(error <= 10 * case.tolerance * size, f"{what}: apply differs by {error / size:.1e} ‖x‖ ‖W‖", "equality")

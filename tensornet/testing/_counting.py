@@ -33,6 +33,9 @@ class Tally:
     def permute_dims(self, x: "Shape", axes: tuple[int, ...]) -> "Shape":
         return Shape(tuple(x.shape[a] for a in axes), tuple(x.strides[a] for a in axes), x.buffer)
 
+    def matrix_transpose(self, x: "Shape") -> "Shape":
+        return self.permute_dims(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
     def reshape(self, x: "Shape", shape: Sizes) -> "Shape":
         """A view where strides allow it, else a copy, as NumPy and PyTorch do it."""
         size = math.prod([*x.shape])
