@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import index
 from typing import Any
 
 from .._errors import TensorNetError
@@ -126,11 +127,22 @@ def plan(
     raises: TensorNetError if a rule matches nothing, two rules match one weight, a shape does not fit or split, or an option
         is unknown or would change nothing
     """
-    shapes = {n: tuple(s) for n, s in shapes.items()}
+    shapes = _checked_shapes(shapes)
     linear = [n for n, s in shapes.items() if len(s) == 2] if linear is None else linear
     formats, left_out = match(Weights(shapes, linear, skipped or {}), rules, format, options)
     left_out = {**(skipped or {}), **left_out}
     return Plan(formats, left_out, frozenset(transposed) & frozenset(formats), weights=(*shapes, *(skipped or {})))
+
+
+def _checked_shapes(shapes: Any) -> dict[str, Shape]:
+    """Names and tuples of integers; arrays, whose rows could pass for sizes, and models are refused."""
+    try:
+        return {name: tuple(index(n) for n in shape) for name, shape in shapes.items()}
+    except (AttributeError, TypeError) as error:
+        raise TensorNetError(
+            f"plan: got a {type(shapes).__name__} that is no mapping from names to shapes ({error}), needed one, because "
+            f"plans are made before any array exists; pass {{name: w.shape, …}}, or a model to the plan of an adapter"
+        ) from error
 
 
 def _cells(fmt: Format) -> tuple[str, ...]:

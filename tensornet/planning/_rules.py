@@ -37,6 +37,7 @@ def match(weights: Weights, rules: Rules, format: str | type[Format], options: M
             raise _nothing("the function", weights, [])
         return found, _rest(weights, found, "the function returned None")
     if rules == "all-linear":
+        refuse_unused(options, [format])
         return _all_linear(weights, maker(format, options))
     patterns = _patterns(rules, format)
     refuse_unused(options, [choice for _, choice in patterns])

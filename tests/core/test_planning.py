@@ -132,6 +132,14 @@ def test_primes_are_padded_when_asked_to():
     assert plan.num_params == sum(f.num_params for f in plan.values())
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 3), (3, 1), (4, 1)], ids=str)
+@pytest.mark.parametrize("layout", ["outer", "even"])
+def test_the_least_sizes_are_padded_to_such_as_split(shape, layout):
+    fmt = tn.plan({"a": shape}, ["a"], pad=True, cores=2, layout=layout)["a"]
+    assert fmt.shape == shape
+    assert fmt.inner.shape == (4, 4)
+
+
 def test_all_linear_leaves_out_for_primes_alone():
     """What is wrong beside the prime is not hidden behind it."""
     with pytest.raises(tn.TensorNetError, match=r"plan: head \(7, 4\): MPO.for_shape: cores=1, needed"):

@@ -36,6 +36,15 @@ CASES = {
         lambda: tn.plan({"a": (4, 6)}, lambda n, s: tn.LowRank(*s), cores=3),
         r"\{'cores': 3\} would change nothing",
     ),
+    "options for a format, for all": (
+        lambda: tn.plan({"a": (4, 6)}, format=tn.LowRank(4, 6), rank=2),
+        r"\{'rank': 2\} would change nothing",
+    ),
+    "arrays for shapes": (
+        lambda: tn.plan({"a": W}),
+        r"plan: got a dict that is no mapping from names to shapes \(.*\), needed one, .*; pass \{name: w.shape, …\}",
+    ),
+    "a model for shapes": (lambda: tn.plan(W), "got a ndarray that is no mapping from names to shapes"),
     "kernel for a format of matrices": (
         lambda: tn.plan({"conv": (4, 6, 3, 3)}, ["conv"]),
         r"plan: conv \(4, 6, 3, 3\): MPO.for_shape: shape .* because this format is of a matrix",
