@@ -17,6 +17,8 @@ from . import (
     _distance,
     _files,
     _gauges,
+    _lookup,
+    _sampling,
     _search,
     _structure,
     _training,
@@ -92,6 +94,13 @@ LAWS: tuple[Law, ...] = (
     Law("apply = x @ W.T", _contraction.apply_is_a_product, "inference on factors is meant to be the same", _DERIVED),
     Law("apply carries leading axes", _apply.apply_carries_lead_axes, "stacked weights share one call", _DERIVED),
     Law("prepared = apply", _apply.prepared_is_apply, "constant factors are paid once, and change nothing", _DERIVED),
+    Law("lookup is rows of the matrix", _lookup.lookup_is_rows, "an embedding looks its rows up", _DERIVED),
+    Law(
+        "sampled factors give the variance asked",
+        _sampling.sample_has_the_variance,
+        "a layer's outputs would grow or fade from the start",
+        _DERIVED,
+    ),
     Law("costs are counted", _cost.cost_is_counted, "limits and choices are made by them", _DERIVED),
     Law("pullback is the gradient", _contraction.pullback_is_the_gradient, "the optimiser is fed with it", _DERIVED),
     Law(
