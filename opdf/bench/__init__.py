@@ -1,5 +1,21 @@
-"""`opdf bench`: what a decomposition costs, as a ratio to one SVD in the same run."""
+"""`opdf bench`: what decompositions, contractions and applications cost, as ratios in one run."""
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ._apply import ApplyRow as ApplyRow
+from ._apply import grids as grids
+from ._contract import ContractRow as ContractRow
+from ._contract import contractions as contractions
 from ._decompose import Row as Row
 from ._decompose import measure as measure
+from ._table import apply_table as apply_table
+from ._table import contract_table as contract_table
 from ._table import table as table
+
+# name → (what measures it, what shows it)
+PARTS: dict[str, tuple[Callable[[], Iterable[Any]], Callable[[Any], Any]]] = {
+    "decompose": (measure, table),
+    "contract": (contractions, contract_table),
+    "apply": (grids, apply_table),
+}

@@ -1,8 +1,7 @@
 """Time of one decomposition over the time of one thin SVD of the rearranged matrix, in the same library and run."""
 
 import importlib
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -13,6 +12,7 @@ from array_api_compat import array_namespace
 from tensornet import MPO
 
 from ._published import three_sweeps
+from ._timing import best_of_rounds as _best_of_rounds
 
 SHAPES = ((768, 768), (3072, 768))
 CORES = 5
@@ -71,28 +71,11 @@ def _rows(library: str) -> Iterator[Row]:
             yield Row(library, shape, "three SVD sweeps", ratio, None, _error(mpo, dense, sweeps()))
 
 
-def _best_of_rounds(functions: Mapping[str, Callable[[], Any]], rounds: int = 6) -> dict[str, float]:
-    """Everything takes turns; the quickest turn of each is warm and the one that nothing disturbed."""
-    best = dict.fromkeys(functions, float("inf"))
-    for _ in range(rounds):
-        for name, function in functions.items():
-            begin = time.perf_counter()
-            _wait(function())
-            best[name] = min(best[name], time.perf_counter() - begin)
-    return best
-
-
 def _compiled(functions: dict[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
     """As JAX is used; that leaves out the check for NaN, which looks at values."""
     jax = importlib.import_module("jax")
     unchecked = {n: f if n == "svd" else partial(f, check_finite=False) for n, f in functions.items()}
     return {name: jax.jit(f) for name, f in unchecked.items()}
-
-
-def _wait(result: Any) -> None:
-    for array in result:
-        if hasattr(array, "block_until_ready"):
-            array.block_until_ready()
 
 
 def _svd(matrix: Any) -> Any:
