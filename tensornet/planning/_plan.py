@@ -159,4 +159,4 @@ def _described(fmt: Format) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, Format):
         return f"({_described(value)})"
-    return "·".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return "·".join("–" if v is None else str(v) for v in value) if isinstance(value, tuple) else str(value)

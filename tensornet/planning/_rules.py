@@ -139,7 +139,8 @@ def _all_linear(weights: Weights, make: Maker) -> Matched:
                 raise
             left_out[name] = f"{' and '.join(map(str, prime))} does not split in two"
     if not chosen:
-        raise _nothing("'all-linear'", weights, list(left_out), left_out)
+        why = {**left_out, **weights.skipped}
+        raise _nothing("'all-linear'", weights, list(why), why)
     return chosen, left_out
 
 

@@ -227,6 +227,14 @@ def test_the_table_of_nested_and_truncated_formats():
     assert "mpo rows=8·6 cols=8·8 bonds=4 " in rows[1]
 
 
+def test_the_table_of_a_kernel_format():
+    """What is None in a field, the ranks of axes that Tucker leaves whole, is a dash."""
+    shapes = {"conv.weight": (16, 3, 3, 3), "fc.weight": (10, 32)}
+    plan = tn.plan(shapes, {"conv.*": "tucker", "fc.*": "low_rank"}, rank=2)
+    assert "tucker rows=16 cols=3 ranks=2·2·–·– kernel=3·3 " in str(plan)
+    assert tn.Plan.from_json(plan.to_json()) == plan
+
+
 def test_json_round_trip_of_nested_formats():
     plan = tn.plan({"a": (7, 4), "b": (48, 64)}, cores=3, rank=4, pad=True)
     assert isinstance(plan["a"], Padded)

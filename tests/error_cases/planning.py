@@ -53,6 +53,10 @@ CASES = {
         lambda: tn.plan({"a": (7, 4)}, ["a"]),
         r"plan: a \(7, 4\): .* pass pad=True to round up to 8",
     ),
+    "all frozen": (
+        lambda: tn.plan({}, skipped={"a": "frozen"}),
+        "'all-linear' matches no weight; .*; it would match a, left out: frozen",
+    ),
     # JSON
     "formats of another type": (
         lambda: tn.Plan.from_json(with_(formats=[1])),
