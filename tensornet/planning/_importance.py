@@ -71,7 +71,7 @@ def _score(name: str, w: Array, gradient: Array) -> float:
             f"entry is multiplied by entry; transpose one of them, or pair the right ones"
         )
     xp = namespace(w, gradient)
-    product = conj(widest(constant(gradient))) * widest(constant(w))
+    product = conj(widest(constant(gradient))) * constant(w)
     return abs(float(xp.sum(xp.real(product) if is_complex(product) else product)))
 
 
