@@ -42,10 +42,11 @@ def apply(
     batch, volume = math.prod([*axes]), math.prod([*lead])
     if batch * volume == 0:
         return xp.zeros((*lead, *axes, fmt.matrix_shape[0]), dtype=x.dtype, device=device(x))
-    key, known = (batch, volume, x.dtype, memory, gradients, machine), fmt._choices
+    size = itemsize(x)  # dtypes of two libraries are not to be compared, as keys are
+    key, known = (batch, volume, size, memory, gradients, machine), fmt._choices
     if key not in known:
         options = {"memory": memory, "gradients": gradients, "machine": machine}
-        known[key] = explain(fmt, batch, lead=volume, itemsize=itemsize(x), **options).chosen.path
+        known[key] = explain(fmt, batch, lead=volume, itemsize=size, **options).chosen.path
     path = known[key]
     y = contract(path, (*factors, _folded(fmt, x, path, len(lead))))
     return _unfolded(fmt, y, (*lead, *axes))
