@@ -22,6 +22,11 @@ def lookup(network: Network, factors: Sequence[Array], ids: Array) -> Array:
 def check_ids(who: str, ids: Array, rows: int) -> None:
     """Refuse ids that are no row numbers: digits would wrap around without a word."""
     xp = namespace(ids)
+    if not xp.isdtype(ids.dtype, "integral"):
+        raise TensorNetError(
+            f"{who}: got ids of dtype {ids.dtype}, needed integers, because they number rows (a mask would be rows 0 and "
+            f"1); convert them first, a mask with xp.nonzero"
+        )
     try:
         bad = bool(xp.any((ids < 0) | (ids >= rows)))
     except TypeError as error:

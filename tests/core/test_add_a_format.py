@@ -83,3 +83,15 @@ def test_the_example_takes_budgets(lokr):
 def test_only_the_laws_asked_for_are_run():
     names = tn.testing.laws()[3:5]
     assert tuple(tn.testing.check_format(tn.LowRank(2, 2), only=names)) == names
+
+
+def test_a_law_that_holds_in_one_dtype_holds():
+    """The last of several dtypes does not have the last word."""
+    torch = BY_NAME["torch"].xp
+    name = "16-bit weights are taken"
+    each = [
+        tn.testing.check_format(tn.LowRank(2, 2), xp=torch, dtype=getattr(torch, d), only=[name])
+        for d in ("float32", "complex64")
+    ]
+    assert each[0][name] == "holds" != each[1][name]
+    assert tn.testing.check_format(tn.LowRank(2, 2), xp=torch, only=[name])[name] == "holds"

@@ -1,4 +1,4 @@
-"""Plans: options, kernels, JSON; importance and top; laws by name."""
+"""Plans: options, kernels, JSON; importance and top; laws by name; masks for ids."""
 
 import json
 
@@ -93,4 +93,13 @@ CASES = {
         "check_format: only='JSON round trip', needed a list",
     ),
     "no law": (lambda: tn.testing.check_format(tn.LowRank(2, 2), only=[]), r"only=\[\], .* a check of no law passes"),
+    # ids
+    "mask for ids": (
+        lambda: tn.LowRank(4, 6).lookup(tn.LowRank(4, 6).decompose(W), np.asarray([True, False, True, True])),
+        r"LowRank.lookup: got ids of dtype bool, needed integers, .*; convert them first, a mask with xp.nonzero",
+    ),
+    "numbers for ids": (
+        lambda: tn.LowRank(4, 6).lookup(tn.LowRank(4, 6).decompose(W), np.asarray([1.0])),
+        "LowRank.lookup: got ids of dtype float64, needed integers",
+    ),
 }
