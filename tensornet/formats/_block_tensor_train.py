@@ -71,10 +71,7 @@ class BlockTensorTrain(Format):
         who = "BlockTensorTrain.for_shape"
         check_matrix(who, shape)
         if pad:
-            return padded(
-                shape,
-                lambda larger: cls.for_shape(larger, rank=rank, num_params=num_params, scale=scale),  # type: ignore[arg-type]
-            )
+            return padded(shape, cls.for_shape, {"rank": rank, "num_params": num_params, "scale": scale})
         full = cls(*even_modes(who, shape))
         return sized(who, capped(full), rank=rank, num_params=num_params, scale=scale)
 

@@ -75,7 +75,7 @@ class CP(Moded):
         """
         if pad:
             options: dict[str, Any] = {"modes": modes, "rank": rank, "num_params": num_params, "scale": scale}
-            return padded(shape, lambda larger: cls.for_shape(larger, **options), parts=modes)
+            return padded(shape, cls.for_shape, options, parts=modes)
         rows, cols, kernel = split("CP.for_shape", shape, modes)
         full = cls(rows, cols, kernel=kernel).rank
         return sized(

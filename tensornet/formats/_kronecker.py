@@ -75,7 +75,7 @@ class Kronecker(Format):
         check_matrix(who, shape)
         if pad:
             options = {"left": left, "rank": rank, "num_params": num_params, "scale": scale}
-            return padded(shape, lambda larger: cls.for_shape(larger, **options), multiples=left)  # type: ignore[arg-type]
+            return padded(shape, cls.for_shape, options, multiples=left)
         if left is None:
             (a, b), (d, c) = (split_in_two(who, axis, n) for axis, n in zip(("rows", "cols"), shape, strict=True))
             left, right = (a, c), (b, d)

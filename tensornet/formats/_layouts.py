@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from .._errors import TensorNetError
@@ -33,7 +34,7 @@ def for_shape(
     if pad:
         options = {"cores": cores, "layout": layout, "pad": False, **size}
         parts = cores if layout == "even" else 2
-        return padded(shape, lambda larger: for_shape(who, make, larger, **options), parts=parts)
+        return padded(shape, partial(for_shape, who, make), options, parts=parts)
     matrix, scale = (shape[0], shape[1]), size.get("scale")
     if scale is not None and scale > 1 and all(v is None for k, v in size.items() if k != "scale"):
         wide = [make(*modes) for modes in _candidates(who, matrix, cores, layout)]

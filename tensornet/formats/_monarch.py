@@ -60,10 +60,7 @@ class Monarch(Format):
         who = "Monarch.for_shape"
         check_matrix(who, shape)
         if pad:
-            return padded(
-                shape,
-                lambda larger: cls.for_shape(larger, rank=rank, num_params=num_params, scale=scale),  # type: ignore[arg-type]
-            )
+            return padded(shape, cls.for_shape, {"rank": rank, "num_params": num_params, "scale": scale})
         return sized(who, capped(cls(*even_modes(who, shape))), rank=rank, num_params=num_params, scale=scale)
 
     @cached_property

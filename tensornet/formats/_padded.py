@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, ClassVar
 
 from .._arrays import Array
@@ -48,7 +49,7 @@ class Padded(Format):
     @classmethod
     def for_shape(cls, shape: tuple[int, ...], *, inner: str = "mpo", **options: Any) -> Format:
         """The format named `inner`, made by its own for_shape with `options` for the next sizes that split evenly."""
-        return padded(shape, lambda larger: get(inner).for_shape(larger, **options))
+        return padded(shape, get(inner).for_shape, options)
 
     @property
     def complex(self) -> bool:  # type: ignore[override]
@@ -83,18 +84,23 @@ class Padded(Format):
 
 def padded(
     shape: tuple[int, ...],
-    make: Callable[[tuple[int, ...]], Format],
+    make: Callable[..., Format],
+    options: Mapping[str, Any],
     *,
     parts: int = 2,
     multiples: tuple[int, int] | None = None,
 ) -> Format:
-    """The format of `make` for the next (out, in) that split into `parts` evenly, cut to `shape` where that is larger.
+    """make(larger, **options) for the next (out, in) that split into `parts` evenly, cut to `shape` where that is larger.
 
     multiples: take the next multiples of those instead
+    options: where there is a `scale` among them, it stays a share of this weight's parameters, the padding not counted
     """
     if multiples is None:
         larger = tuple(even_size(n, parts) for n in shape[:2])
     else:
         larger = tuple(-(-n // m) * m for n, m in zip(shape[:2], multiples, strict=True))
-    inner = make((*larger, *shape[2:]))
+    larger = (*larger, *shape[2:])
+    if options.get("scale") is not None:
+        options = {**options, "scale": options["scale"] * prod(shape) / prod(larger)}
+    inner = make(larger, **options)
     return inner if inner.shape == tuple(shape) else Padded(inner, tuple(shape))
