@@ -44,6 +44,7 @@ AWKWARD = [
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
 @pytest.mark.parametrize("library", EAGER, ids=lambda library: library.name)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
 def test_law_holds_for_random_formats(law, library, dtype):
     @settings(max_examples=library.examples)
     @given(fmt=formats(), seed=st.integers(0, 9))
