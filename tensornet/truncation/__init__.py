@@ -1,0 +1,7 @@
+"""Truncation with a certificate: smaller bonds, and how far the result is from the original."""
+
+from ._result import Truncation as Truncation
+from ._spectra import entropy as entropy
+from ._spectra import spectra as spectra
+from ._truncate import approximate as approximate
+from ._truncate import truncate as truncate

@@ -1,0 +1,128 @@
+"""Targets of a truncation: how far to cut each bond."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, SupportsIndex
+
+from .._arrays import Array, namespace
+from .._errors import TensorNetError
+from .._format import Format
+from .._tree import Tree, schmidt_bases
+from ._precision import Precision
+from ._ranks import within_error, within_params
+from ._sweep import Choose, squared_tails
+
+
+@dataclass(frozen=True)
+class Target:
+    """One of eps, max_bond, num_params and to, checked."""
+
+    who: str
+    fmt: Format
+    kind: str
+    value: Any
+
+    @staticmethod
+    def of(who: str, fmt: Format, **goals: Any) -> "Target":
+        given = {k: v for k, v in goals.items() if v is not None}
+        if len(given) != 1:
+            raise TensorNetError(
+                f"{who}: got {given or 'no goal'}, needed exactly one of {', '.join(goals)}, because each decides all bonds; "
+                f"pass one"
+            )
+        ((kind, value),) = given.items()
+        needed = "a format" if kind == "to" else "a positive number" if kind == "eps" else "a positive integer"
+        good = {"to": isinstance(value, Format), "eps": isinstance(value, int | float) and value > 0}
+        if not good.get(kind, isinstance(value, SupportsIndex) and int(value) > 0):
+            raise TensorNetError(
+                f"{who}: {kind}={value!r}, needed {needed}, because nothing else can be kept; pass one"
+            )
+        if kind == "to":
+            _check_smaller(who, fmt, value)
+        return Target(who, fmt, kind, value)
+
+    def choice(self, tree: Tree, factors: Sequence[Array], precision: Precision, lead: int) -> Choose:
+        """How many values of each bond to keep of a canonical form of norm 1."""
+        if self.kind == "max_bond":
+            return lambda bond, tails: int(self.value)
+        if self.kind == "to":
+            return lambda bond, tails: self.value.network.size[bond]
+        tails = relative_tails(tree, factors, precision, lead)
+        if self.kind == "num_params":
+            return self._by_params(tree, worst(self.who, tails))
+        noise = precision.noise
+        if self.value <= 2 * noise:
+            raise TensorNetError(
+                f"{self.who}: eps={self.value!r}, needed more than {2 * noise:.1e}, because rounding alone may cost "
+                f"{noise:.1e} in {precision.dtype}; allow more, or bring a wider dtype"
+            )
+        return self._by_error(tree, tails, (self.value - noise) ** 2, lead)
+
+    def _by_error(self, tree: Tree, tails: Mapping[str, Array], budget: float, lead: int) -> Choose:
+        """Bonds chosen together; each may spend what those before it have left over."""
+        sizes = within_error(tree.network, worst(self.who, tails), budget)
+        planned = {b: t[..., sizes[b]] for b, t in tails.items()}
+        spare = [budget - sum(planned.values())]
+
+        def choose(bond: str, tails: Array) -> int:
+            xp, found = namespace(tails), over_blocks(tails, lead)
+            allowed = planned[bond] + spare[0]
+            needed = xp.sum(xp.astype(found > allowed[..., None], xp.int32), axis=-1)
+            keep = min(max(1, int(xp.max(needed))), sizes[bond], found.shape[-1] - 1)
+            spare[0] = allowed - found[..., keep]
+            return keep
+
+        return choose
+
+    def _by_params(self, tree: Tree, tails: Mapping[str, list[float]]) -> Choose:
+        least = self.fmt.resized({b: 1 for b in tails}).num_params
+        if self.value < least:
+            raise TensorNetError(
+                f"{self.who}: num_params={self.value}, needed at least {least}, because that is what {type(self.fmt).__name__} "
+                f"has with all bonds 1; allow more, or take a format with smaller factors"
+            )
+        sizes = within_params(tree.network, tails, self.value)
+        return lambda bond, tails: sizes[bond]
+
+
+def over_blocks(tails: Array, lead: int) -> Array:
+    """The squares of a stack of blocks (*lead, *shared, d) summed over the blocks: (*lead, d)."""
+    axes = tuple(range(lead, tails.ndim - 1))
+    return namespace(tails).sum(tails, axis=axes) if axes else tails
+
+
+def relative_tails(tree: Tree, factors: Sequence[Array], precision: Precision, lead: int) -> dict[str, Array]:
+    """bond → ε² (*lead, d + 1) of a canonical form of norm 1."""
+    bases = schmidt_bases(tree, factors, precision.reduction)
+    return {b.bond: over_blocks(squared_tails(s), lead) for b, s, _ in bases}
+
+
+def worst(who: str, tails: Mapping[str, Array]) -> dict[str, list[float]]:
+    """The largest of a stack, as plain floats."""
+    try:
+        return {bond: _floats(t) for bond, t in tails.items()}
+    except (TypeError, RuntimeError) as error:  # a traced value has no number
+        raise TensorNetError(
+            f"{who}: got traced factors, whose Schmidt values cannot be looked at, as eps and num_params must; call it outside "
+            f"jit and vmap, or pass max_bond or to, which are static"
+        ) from error
+
+
+def _floats(tails: Array) -> list[float]:
+    xp = namespace(tails)
+    highest = xp.max(xp.reshape(tails, (-1, tails.shape[-1])), axis=0)
+    return [float(highest[k]) for k in range(highest.shape[0])]
+
+
+def _check_smaller(who: str, fmt: Format, to: Format) -> None:
+    one, other = fmt.network, to.network
+    alike = type(to) is type(fmt) and one.factors == other.factors and to.shape == fmt.shape
+    if not alike or any(other.size[b] > one.size[b] for b in one.bonds) or to != fmt.resized(_bonds(to)):
+        raise TensorNetError(
+            f"{who}: to={to!r}, needed {fmt!r} with bonds that are not larger, because truncation changes nothing else; make "
+            f"it with resized(sizes)"
+        )
+
+
+def _bonds(fmt: Format) -> dict[str, int]:
+    return {b: fmt.network.size[b] for b in fmt.network.bonds}

@@ -1,0 +1,111 @@
+"""truncate and approximate: a smaller format of a weight, with a certificate."""
+
+from collections.abc import Sequence
+
+from .._arrays import Array, checked_weight, namespace
+from .._distance import distance
+from .._format import Format
+from .._gauge import Gauge
+from .._norm import frobenius, norm, precise
+from .._tree import Tree, balance, canonical, embed, full_sizes, largest, regauge, reshare, unshare
+from ._precision import Precision
+from ._result import Truncation
+from ._sweep import Sweep
+from ._target import Target, over_blocks
+
+
+def truncate(
+    fmt: Format,
+    factors: Sequence[Array],
+    /,
+    *,
+    eps: float | None = None,
+    max_bond: int | None = None,
+    num_params: int | None = None,
+    to: Format | None = None,
+    gauge: Gauge = "balanced",
+) -> Truncation:
+    """Fewer parameters for nearly the same weight: each bond keeps its largest Schmidt values. Exactly one goal:
+
+    eps         relative Frobenius error of at most eps, for certain, with few parameters (chosen greedily)
+    max_bond    no bond above it; static, so that it can be traced (jax.jit, vmap, torch.compile)
+    num_params  at most so many parameters, spent where the spectra say
+    to          the bonds of another format of this kind, e.g. one that `suggest` chose; static
+    factors     (*lead, *shapes); a stack gets bonds in common, for which its worst member decides
+    gauge       of the new factors: "balanced" | "left" | "right" | "mixed" | Mixed(centre)
+    returns: Truncation, whose bound and error are (*lead,); constants for automatic differentiation
+    raises: TensorNetError for no goal or two, an eps that the dtype cannot hold, a network with loops, traced values where
+        eps or num_params looks at them
+
+    Squared errors add up over all values that are cut away (Oseledets 2011, doi 10.1137/090752286, thm. 2.2; of trees
+    Grasedyck 2010, doi 10.1137/090764189).
+    """
+    target = Target.of("truncate", fmt, eps=eps, max_bond=max_bond, num_params=num_params, to=to)
+    lead = len(fmt.check_factors(factors))
+    precision, wide = Precision.of(factors)
+    root = largest(fmt.network.unshared)
+    made, size = _swept(target, canonical(fmt.network, wide, root), root, lead, precision, gauge, _seen(fmt, factors))
+    return Truncation(*made, lambda: distance(fmt, factors, made[0], made[1]) / size)
+
+
+def approximate(
+    fmt: Format,
+    w: Array,
+    /,
+    *,
+    eps: float | None = None,
+    max_bond: int | None = None,
+    num_params: int | None = None,
+    to: Format | None = None,
+    gauge: Gauge = "balanced",
+    check_finite: bool = True,
+) -> Truncation:
+    """`truncate` of a dense w (*lead, *fmt.shape), which is never decomposed in full: fmt says the modes, not the bonds."""
+    full = fmt.resized(full_sizes(fmt.network))
+    target = Target.of("approximate", full, eps=eps, max_bond=max_bond, num_params=num_params, to=to)
+    if tuple(w.shape[-len(fmt.shape) :]) != fmt.shape:
+        raise fmt.shape_error(tuple(w.shape))
+    w = checked_weight("approximate", w, check_finite=check_finite, takes_complex=fmt.complex)
+    precision, (wide,) = Precision.of([w])
+    lead = w.ndim - len(fmt.shape)
+    factors, root = embed(full.network, full._as_matrix(wide))
+    made, size = _swept(target, factors, root, lead, precision, gauge, None)
+    return Truncation(*made, lambda: frobenius(wide - made[0].contract(precise(made[1])), lead) / size)
+
+
+def _seen(fmt: Format, factors: Sequence[Array]) -> Array | None:
+    """‖W‖ where that is not the norm of the whole network: factors of a padded weight may hold anything in the padding."""
+    return None if fmt.matrix_shape == fmt.network.shape else norm(fmt, factors)
+
+
+def _swept(
+    target: Target,
+    factors: Sequence[Array],
+    root: int,
+    lead: int,
+    precision: Precision,
+    gauge: Gauge,
+    seen: Array | None,
+) -> tuple[tuple[Format, tuple[Array, ...], Array], Array]:
+    """(format, factors, bound) of a canonical form at `root`, and ‖W‖ or, where it is 0, 1."""
+    fmt = target.fmt
+    network, factors = unshare(fmt.network, factors)
+    xp, tree = namespace(*factors), Tree.of(network, root)
+    size = frobenius(factors[root], lead) if seen is None else seen
+    size = xp.where(size > 0, size, xp.ones_like(size))
+    unit = xp.reshape(size, (*size.shape, *[1] * (factors[root].ndim - lead)))
+    factors[root] = factors[root] / unit  # so that no square over- or underflows
+    sweep = Sweep(tree, factors, precision.reduction).run(target.choice(tree, factors, precision, lead))
+    lost = sum(over_blocks(e[..., None], lead)[..., 0] for e in sweep.lost.values())
+    smaller = fmt.resized(sweep.sizes)
+    made = _in_gauge(smaller, sweep, precision, gauge)
+    made = [xp.astype(f * unit if k == root else f, precision.dtype, copy=False) for k, f in enumerate(made)]
+    return (smaller, tuple(reshare(fmt.network, made)), xp.sqrt(lost + 0 * size) + precision.noise), size
+
+
+def _in_gauge(fmt: Format, sweep: Sweep, precision: Precision, gauge: Gauge) -> list[Array]:
+    """The factors of a sweep, in `gauge` and with the shared axes before the others still."""
+    network, tree = fmt.network.unshared, sweep.tree
+    if gauge == "balanced":
+        return balance(Tree(network, tree.root, tree.branches), sweep.factors, precision.reduction)
+    return regauge(network, sweep.factors, gauge, fmt.central)
