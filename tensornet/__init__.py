@@ -29,3 +29,8 @@ from .planning import Plan as Plan
 from .planning import importance as importance
 from .planning import plan as plan
 from .planning import top as top
+from .truncation import Truncation as Truncation
+from .truncation import approximate as approximate
+from .truncation import entropy as entropy
+from .truncation import spectra as spectra
+from .truncation import truncate as truncate
