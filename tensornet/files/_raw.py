@@ -40,9 +40,6 @@ def _dtype_name(x: Array) -> str:
 
 def to_bytes(x: Array) -> memoryview:
     """The entries of a real x in C order, little-endian."""
-    if is_torch_array(x):
-        torch = sys.modules["torch"]
-        return x.detach().cpu().resolve_neg().contiguous().reshape(-1).view(torch.uint8).numpy().data
     numpy: Any = importlib.import_module("numpy")
     try:
         flat = numpy.asarray(_on_host(x)).reshape(-1)  # C order, and a copy only where it is not in it
@@ -57,6 +54,10 @@ def to_bytes(x: Array) -> memoryview:
 
 
 def _on_host(x: Array) -> Array:
+    if is_torch_array(x):  # as integers of the same size, because NumPy has no bfloat16 of its own
+        torch = sys.modules["torch"]
+        integers = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+        return x.detach().cpu().resolve_neg().view(integers[x.element_size()]).numpy()
     return x if is_jax_array(x) else to_device(x, namespace(x).__array_namespace_info__().default_device())
 
 

@@ -69,6 +69,7 @@ def test_float32_arithmetic_alone():
                 a, b = ([jnp.asarray(x) for x in f] for f in (a, b))
                 got = tn.distance(fmt, a, fmt, b)
                 assert got.dtype == jnp.float32
+                assert tn.norm(fmt, [x.astype(jnp.bfloat16) for x in a]).dtype == jnp.float32
                 u, v = fmt.contract(a), fmt.contract(b)
                 squares = jnp.sum(u * u) + jnp.sum(v * v) - 2 * jnp.sum(u * v)
                 print(true / np.linalg.norm(wide[0]), got / true, jnp.sqrt(jnp.maximum(squares, 0)) / true)
@@ -137,12 +138,42 @@ def test_unlike_formats_and_bonds():
             assert float(tn.distance(one, a, other, b)) == pytest.approx(float(want), rel=1e-10, abs=1e-12)
 
 
-def test_complex_and_real_together():
-    fmt, rng = tn.MPO((3, 4), (2, 5), (6,)), RNG(0)
+@pytest.mark.parametrize("turned", [False, True])
+def test_one_graph_with_other_rows(turned):
+    """Two MPOs of one weight whose rows are split unlike: same names of indices, other sizes."""
+    w, (one, other) = RNG(0).standard_normal((12, 18)), (tn.MPO((4, 3), (3, 6), (5,)), tn.MPO((3, 4), (3, 6), (5,)))
+    if turned:
+        one, other = other, one
+    a, b = one.decompose(w), other.decompose(w)
+    assert float(tn.distance(one, a, other, b)) == pytest.approx(truth(one, a, other, b), rel=1e-10)
+
+
+def test_padding_does_not_count():
+    """Random factors fill the padding too, which is no part of the weight."""
+    fmt, rng = tn.formats.Padded(tn.MPO((4, 4), (3, 3)), (13, 7)), RNG(0)
+    a, b = ([rng.standard_normal(s) for s in fmt.shapes] for _ in range(2))
+    assert float(tn.norm(fmt, a)) == pytest.approx(float(np.linalg.norm(fmt.contract(a))), rel=1e-12)
+    assert float(tn.distance(fmt, a, fmt, b)) == pytest.approx(truth(fmt, a, fmt, b), rel=1e-12)
+    whole = tn.LowRank(13, 7)
+    assert float(tn.distance(fmt, a, whole, whole.decompose(fmt.contract(a)))) < 1e-12 * float(tn.norm(fmt, a))
+
+
+def test_zero_factors(library):
+    fmt = tn.MPO((2, 3), (3, 2))
+    zero = [library.xp.zeros(s) for s in fmt.shapes]
+    one = [library.xp.ones(s) for s in fmt.shapes]
+    assert float(tn.norm(fmt, zero)) == float(tn.distance(fmt, zero, fmt, zero)) == 0.0
+    assert float(tn.distance(fmt, zero, fmt, one)) == pytest.approx(float(tn.norm(fmt, one)), rel=1e-6)
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_complex_and_real_together(library):
+    xp, fmt, rng = BY_NAME[library].xp, tn.MPO((3, 4), (2, 5), (6,)), RNG(0)
     a = [rng.standard_normal(s) + 1j * rng.standard_normal(s) for s in fmt.shapes]
     b = [x.real for x in a]
-    got = tn.distance(fmt, [x.astype(np.complex64) for x in a], fmt, [x.astype(np.float32) for x in b])
-    assert got.dtype == np.float64
+    narrow = [xp.asarray(x.astype(np.complex64)) for x in a], [xp.asarray(x.astype(np.float32)) for x in b]
+    assert tn.distance(fmt, narrow[1], fmt, narrow[0]).dtype == xp.float64
+    got = tn.distance(fmt, narrow[0], fmt, narrow[1])
     assert float(got) == pytest.approx(float(np.linalg.norm(fmt.contract(a) - fmt.contract(b))), rel=1e-6)
 
 

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from strategies import formats
 
 import tensornet as tn
+from tensornet.files._header import ITEMSIZE, read_header
 from tensornet.files._note import is_name
 
 FMT = tn.MPO((4, 1, 3), (3, 1, 2))
@@ -34,7 +35,8 @@ def bits(x):
     """The entries of an array of any framework as bytes."""
     if isinstance(x, torch.Tensor):
         x = torch.view_as_real(x) if x.is_complex() else x
-        return bytes(x.detach().contiguous().reshape(-1).view(torch.uint8).numpy())
+        integers = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # NumPy has no bfloat16
+        return x.detach().resolve_neg().view(integers[x.element_size()]).numpy().tobytes()
     return np.asarray(x).tobytes()
 
 
@@ -106,6 +108,26 @@ def test_safetensors_alone_reads_it(tmp_path):
     assert tn.files.metadata(tmp_path / "w") == {"format": "pt"}
 
 
+def test_every_tensor_is_aligned(tmp_path):
+    """Whatever dtypes stand together: others map the file into memory."""
+    for length in range(9):
+        kinds = {"a" * (length + 1): "bfloat16", "b": "float64", "c": "float32"}
+        tn.save(
+            tmp_path / "w",
+            {n: (tn.LowRank(3, 1), made("torch", d, entries(tn.LowRank(3, 1), d))) for n, d in kinds.items()},
+        )
+        with (tmp_path / "w").open("rb") as file:
+            tensors, _ = read_header(file, (tmp_path / "w").stat().st_size)
+        assert all(entry.start % ITEMSIZE[entry.dtype] == 0 for entry in tensors.values())
+
+
+def test_no_header_is_read_beyond_a_limit(tmp_path, monkeypatch):
+    tn.save(tmp_path / "w", weights())
+    monkeypatch.setattr("tensornet.files._header.LIMIT", 100)
+    with pytest.raises(tn.TensorNetError, match="do not hold the header of"):
+        tn.load(tmp_path / "w")
+
+
 def test_a_file_that_safetensors_wrote_anew(tmp_path):
     """Tensors and metadata through another writer, with its order and its alignment."""
     tn.save(tmp_path / "w", weights())
@@ -127,6 +149,10 @@ def test_awkward_memory(tmp_path):
     tn.save(tmp_path / "w", {"w": (shape, lazy), "imag": (shape, [z.conj().imag, z.imag])})
     want = {"w": (shape, plain), "imag": (shape, [z.conj().imag.resolve_neg(), z.imag])}
     assert_same(tn.load(tmp_path / "w", framework="torch"), want)
+    unit, single = tn.LowRank(1, 1), z[:1, :1].conj().imag  # contiguous, and its sign not yet in memory
+    tn.save(tmp_path / "w", {"w": (unit, [single, single])})
+    got = tn.load(tmp_path / "w", framework="torch")
+    assert_same(got, {"w": (unit, [single.resolve_neg(), single.resolve_neg()])})
     a = np.asfortranarray(np.random.default_rng(0).standard_normal((6, 6)))
     tn.save(tmp_path / "w", {"w": (shape, [a, a.T.astype(">f8")])})
     assert_same(tn.load(tmp_path / "w"), {"w": (shape, [a, a.T])})

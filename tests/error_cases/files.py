@@ -158,6 +158,7 @@ CASES = {
     "no note": (header(lambda h: h["__metadata__"].clear()), "have no 'tensornet', so that it holds something else"),
     "note no JSON": (note(lambda n: "{"), r"the note of its formats is not JSON \(JSONDecodeError\)"),
     "no version": (note(lambda n: n.pop("version") and None), "its version is None, not two integers"),
+    "version in words": (note(lambda n: n.update(version=[1, "0"])), r"its version is \[1, '0'\], not two integers"),
     "next major version": (
         note(lambda n: n.update(version=[2, 0])),
         r"its version is 2.0, and this release of tensornet reads 1.x",
