@@ -17,7 +17,7 @@ class Machine:
     flops      operations per second of a large matrix product
     bytes      bytes per second that a product reads and writes
     copies     bytes per second, read and written, of a permutation in memory
-    fresh      bytes per second of results and copies, whose memory the system has to hand out before it is written to
+    fresh      bytes per second at which the system hands out the memory of results and copies, beyond the first `cache` bytes
     overhead   seconds of each call into the array library
     matrix     seconds of each matrix of a stack, beside the first
     narrow     a product reaches Π n / (n + narrow) of `flops`, over its rows, columns and summed size n: of a side of
@@ -26,8 +26,9 @@ class Machine:
 
     flops: float = 1.3e11
     bytes: float = 6e10
-    copies: float = 2e10
-    fresh: float = 2e10
+    copies: float = 3e10
+    fresh: float = 1e10
+    cache: int = 2**20
     overhead: float = 3e-6
     matrix: float = 3e-7
     narrow: float = 4.0
@@ -44,12 +45,15 @@ class Machine:
             rate *= n / (n + self.narrow)
         moved = itemsize * batch * (rows * summed + summed * cols + rows * cols)
         operations = 2 * batch * rows * summed * cols
-        made = itemsize * batch * rows * cols / self.fresh
-        return max(operations / rate, moved / self.bytes) + made + self.overhead + self.matrix * (batch - 1)
+        room = self._room_seconds(itemsize * batch * rows * cols)
+        return max(operations / rate, moved / self.bytes) + room + self.overhead + self.matrix * (batch - 1)
 
     def copy_seconds(self, elements: int, itemsize: int) -> float:
-        bytes = itemsize * elements
-        return 2 * bytes / self.copies + bytes / self.fresh + self.overhead if elements else 0.0
+        size = itemsize * elements
+        return 2 * size / self.copies + self._room_seconds(size) + self.overhead if elements else 0.0
+
+    def _room_seconds(self, size: int) -> float:
+        return max(0, size - self.cache) / self.fresh
 
     @staticmethod
     def measured(xp: Any, *, seconds: float = 0.1) -> "Machine":
@@ -75,7 +79,7 @@ class Machine:
             flops=2 * n**3 / max(product, 1e-9),
             bytes=4 * n * n / max(vector, 1e-9),
             copies=copies,
-            fresh=copies,
+            fresh=copies / 3,
             overhead=overhead,
         )
 
