@@ -114,7 +114,7 @@ def test_every_tensor_is_aligned(tmp_path):
         kinds = {"a" * (length + 1): "bfloat16", "b": "float64", "c": "float32"}
         tn.save(
             tmp_path / "w",
-            {n: (tn.LowRank(3, 1), made("torch", d, entries(tn.LowRank(3, 1), d))) for n, d in kinds.items()},
+            {n: (tn.LowRank(3, 2, 1), made("torch", d, entries(tn.LowRank(3, 2, 1), d))) for n, d in kinds.items()},
         )
         with (tmp_path / "w").open("rb") as file:
             tensors, _ = read_header(file, (tmp_path / "w").stat().st_size)
