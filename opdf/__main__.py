@@ -10,8 +10,12 @@ def main() -> None:
 
         run()
     except ModuleNotFoundError as error:
-        extra = {"torch": "torch", "jax": "jax", "optax": "jax"}.get(error.name or "", "cli")
-        print(f"opdf: this needs {error.name}, which is not installed; pip install 'opdf[{extra}]'", file=sys.stderr)  # noqa: T201
+        extras = {"torch": "torch", "jax": "jax", "optax": "jax"} | dict.fromkeys(
+            ("tensorly", "torchtt", "quimb"), "oracles"
+        )
+        package = (error.name or "").partition(".")[0]
+        extra = extras.get(package, "cli")
+        print(f"opdf: this needs {package}, which is not installed; pip install 'opdf[{extra}]'", file=sys.stderr)  # noqa: T201
         sys.exit(2)
 
 

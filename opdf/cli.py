@@ -51,14 +51,15 @@ def demo(
 
 
 def bench(
-    parts: tuple[Literal["decompose", "contract", "apply"], ...] = ("decompose", "contract", "apply"),
+    parts: tuple[Literal["decompose", "contract", "apply", "peers"], ...] = ("decompose", "contract", "apply"),
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> None:
     """Time decompositions, contractions and applications as ratios in one run; exits with 1 if a decomposition's bound breaks.
 
     Args:
-        parts: What to time: decompositions over one SVD, contractions over their matrix products, and whether apply takes
-            the quicker way. Where the latter two lose, their tables say so.
+        parts: What to time: decompositions over one SVD, contractions over their matrix products, whether apply takes
+            the quicker way, and the same decompositions by TensorLy, torchTT and quimb, which the extra `oracles` brings.
+            Where the latter three lose, their tables say so.
         as_json: Print the rows as JSON instead of the tables.
     """
     from .bench import PARTS

@@ -9,6 +9,9 @@ from ._contract import ContractRow as ContractRow
 from ._contract import contractions as contractions
 from ._decompose import Row as Row
 from ._decompose import measure as measure
+from ._peers import PeerRow as PeerRow
+from ._peers import peer_table as peer_table
+from ._peers import peers as peers
 from ._table import apply_table as apply_table
 from ._table import contract_table as contract_table
 from ._table import table as table
@@ -18,4 +21,5 @@ PARTS: dict[str, tuple[Callable[[], Iterable[Any]], Callable[[Any], Any]]] = {
     "decompose": (measure, table),
     "contract": (contractions, contract_table),
     "apply": (grids, apply_table),
+    "peers": (peers, peer_table),
 }
