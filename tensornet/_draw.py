@@ -56,7 +56,7 @@ def _indices(network: Network) -> Iterator[str]:
             x = _x(held[0]) + 24 * (legs.index(index) - (len(legs) - 1) / 2)
             yield _line(x, TOP + up * BOX, x, TOP + up * (BOX + 26)) + _text(x, TOP + up * (BOX + 36) + 4, str(size))
         elif index in network.bonds:
-            yield from _bond(*held, size)
+            yield from _bond(held[0], held[1], size)
         else:
             x, y = sum(map(_x, held)) / len(held), TOP + (up if index in network.output else -1) * (BOX + 22)
             yield "".join(_line(_x(k), TOP, x, y) for k in held)

@@ -29,7 +29,8 @@ def overparameterize(
     the learning rate act on those, as in explicit training of them. Compose what must see dense gradients (clipping)
     before, and nothing after: a later transformation would move W away from its factors, which the next update refuses.
 
-    plan       from `plan(params, …)`
+    plan       from `plan(params, …)`; truncated formats hold part of a weight only: after init, go on with
+               params = materialize(plan, state, params), so that the first gradient is of the model that is trained
     alignment  adds the gradient of the tensor alignment loss; its last value is state.alignment.loss
     gauge      of the first decomposition; "balanced" is the paper's
 
@@ -53,7 +54,7 @@ def overparameterize(
         return OverparameterizedState(
             factors=factors,
             inner=inner.init(_with_factors(params, factors)),
-            written={name: checksum(leaves[name]) for name in plan},
+            written={name: checksum(_start(plan, name, factors[name], leaves[name])) for name in plan},
             alignment=_alignment.begin(teacher) if alignment else None,
         )
 
@@ -71,6 +72,11 @@ def overparameterize(
         return updates, OverparameterizedState(factors, inner_state, written, aligned)
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _start(plan: tn.Plan, name: str, factors: Factors, leaf: Array) -> Array:
+    """The weight that the first gradient has to be taken at: where factors hold only part of the weight, that part."""
+    return leaf if plan[name].exact else contracted(plan, name, factors).astype(leaf.dtype)
 
 
 def _gradients(
@@ -128,8 +134,10 @@ def _refuse_overwritten(plan: tn.Plan, state: OverparameterizedState, params: An
         if guilty:
             raise TensorNetError(
                 f"overparameterize: somebody else wrote {', '.join(guilty)} since the last update (a loaded checkpoint, an "
-                f"EMA swap, a transformation after this one?); this update would undo that, because the factors are the "
-                f"truth; put the old values back, or call state = tx.init(params) to decompose the new ones"
+                f"EMA swap, a transformation after this one?), or a truncated weight was never replaced by its truncation; this "
+                f"update would undo that, because the factors are the truth; put the old values back, call state = "
+                f"tx.init(params) to decompose the new ones, or after init of truncated formats params = "
+                f"tensornet_jax.materialize(plan, state, params)"
             )
 
     if isinstance(changed, jax.core.Tracer):

@@ -12,7 +12,7 @@ from .._gauge import Gauge, orthogonal_centre
 from .._network import Network
 from ._chained import fill
 from ._registry import register
-from ._sizing import capped, check_matrix, sized
+from ._sizing import capped, check_matrix, positive, sized
 
 
 @register
@@ -34,10 +34,11 @@ class LowRank(Format):
     rank: int = None  # type: ignore[assignment]  # None is resolved below, so that readers see a number
 
     def __post_init__(self) -> None:
+        positive("LowRank", "(out, in_)", (self.out, self.in_), 2)
         full = min(self.out, self.in_)
         if self.rank is None:
             object.__setattr__(self, "rank", full)
-        if not isinstance(self.rank, int) or not 1 <= self.rank <= full:
+        if isinstance(self.rank, bool) or not isinstance(self.rank, int) or not 1 <= self.rank <= full:
             raise TensorNetError(
                 f"LowRank: rank {self.rank!r} of a {self.out} × {self.in_} matrix, needed an integer in 1…{full}, because a "
                 f"larger one has directions that carry nothing; choose one in that range"
@@ -51,8 +52,12 @@ class LowRank(Format):
         rank: int | None = None,
         num_params: int | None = None,
         scale: float | None = None,
+        pad: bool = False,
     ) -> "LowRank":
-        """Of the given rank, at most the full one; or of the largest within a budget."""
+        """Of the given rank, at most the full one; or of the largest within a budget.
+
+        pad: taken as in other formats, but there is nothing to round up: no size has to split
+        """
         check_matrix("LowRank.for_shape", shape)
         return sized("LowRank.for_shape", capped(cls(*shape)), rank=rank, num_params=num_params, scale=scale)
 

@@ -26,7 +26,7 @@ def sized(
             f"{who}: got {given}, needed one of rank, num_params and scale at most, because each of them fixes the size; "
             f"drop the others"
         )
-    if rank is not None and not (isinstance(rank, int) and rank >= 1):
+    if rank is not None and (isinstance(rank, bool) or not isinstance(rank, int) or rank < 1):
         raise TensorNetError(
             f"{who}: rank={rank!r}, needed an integer of at least 1, because it is the size of an index; pass one, or None "
             f"for the full rank"

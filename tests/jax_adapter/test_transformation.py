@@ -258,3 +258,18 @@ def test_pairs_of_unequal_shapes():
         tn.TensorNetError, match=r"head.kernel \(6, 12\) is paired with the teacher's head.kernel \(6, 24\)"
     ):
         wrapped(params(0), alignment=tnj.Alignment(teacher))
+
+
+def test_a_truncated_weight_has_to_be_replaced_before_the_first_gradient():
+    """A gradient at the untruncated weight would be of another model than the one that is trained."""
+    params = {"kernel": jnp.asarray(np.random.default_rng(0).normal(size=(12, 10)))}
+    plan = tnj.plan(params, "kernel", format="low_rank", rank=2)
+    tx = tnj.overparameterize(optax.sgd(0.0), plan)
+    state, grads = tx.init(params), {"kernel": jnp.ones((12, 10))}
+    with pytest.raises(
+        tn.TensorNetError, match="a truncated weight was never replaced .* params = tensornet_jax.materialize"
+    ):
+        tx.update(grads, state, params)
+    params = tnj.materialize(plan, state, params)
+    updates, _ = tx.update(grads, state, params)
+    assert float(jnp.abs(updates["kernel"]).max()) < 1e-12
