@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._arrays import Array, constant, namespace, widest, working_dtype
+from .._network import Network
 from .._reduced import Gram, Reduction, Triangle
 
-# Errors of rounding in units of the dtype's eps, for each factor. Measured: up to 0.7 of the data's, 3 of the sweep's.
+# Allowed errors of rounding in units of a dtype's eps, for each factor: of keeping it in the dtype of the data, and of the
+# QR, SVD and products behind it in that of the sweep, for bonds up to 64. Over 3,000 random tensors at most 0.5 and 4 are used.
 STORED, COMPUTED = 2.0, 8.0
 
 
@@ -25,11 +27,12 @@ class Precision:
     noise: float
 
     @staticmethod
-    def of(factors: Sequence[Array]) -> "tuple[Precision, list[Array]]":
-        """And the factors as the sweep takes them: constants in the widest dtype of their library."""
-        xp = namespace(*factors)
-        dtype = working_dtype(factors[0], xp)
-        wide = [widest(xp.astype(constant(f), dtype, copy=False)) for f in factors]
+    def of(network: Network, arrays: Sequence[Array]) -> "tuple[Precision, list[Array]]":
+        """And the arrays as the sweep takes them: constants in the widest dtype of their library."""
+        xp = namespace(*arrays)
+        dtype = working_dtype(arrays[0], xp)
+        wide = [widest(xp.astype(constant(a), dtype, copy=False)) for a in arrays]
         stored, computed = (float(xp.finfo(d).eps) for d in (dtype, wide[0].dtype))
-        noise = len(factors) * (STORED * stored + COMPUTED * computed)
+        growth = max(8.0, max([network.size[b] for b in network.bonds], default=1) ** 0.5) / 8
+        noise = len(network.factors) * (STORED * stored + COMPUTED * computed * growth)
         return Precision(dtype, Gram() if computed < stored else Triangle(), noise), wide

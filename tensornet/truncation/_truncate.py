@@ -42,7 +42,7 @@ def truncate(
     """
     target = Target.of("truncate", fmt, eps=eps, max_bond=max_bond, num_params=num_params, to=to)
     lead = len(fmt.check_factors(factors))
-    precision, wide = Precision.of(factors)
+    precision, wide = Precision.of(fmt.network, factors)
     root = largest(fmt.network.unshared)
     made, size = _swept(target, canonical(fmt.network, wide, root), root, lead, precision, gauge, _seen(fmt, factors))
     return Truncation(*made, lambda: distance(fmt, factors, made[0], made[1]) / size)
@@ -66,7 +66,7 @@ def approximate(
     if tuple(w.shape[-len(fmt.shape) :]) != fmt.shape:
         raise fmt.shape_error(tuple(w.shape))
     w = checked_weight("approximate", w, check_finite=check_finite, takes_complex=fmt.complex)
-    precision, (wide,) = Precision.of([w])
+    precision, (wide,) = Precision.of(full.network, [w])
     lead = w.ndim - len(fmt.shape)
     factors, root = embed(full.network, full._as_matrix(wide))
     made, size = _swept(target, factors, root, lead, precision, gauge, None)
