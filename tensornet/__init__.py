@@ -25,6 +25,8 @@ from .formats import ConvMPO as ConvMPO
 from .formats import Kronecker as Kronecker
 from .formats import LowRank as LowRank
 from .formats import Monarch as Monarch
+from .formats import TensorRing as TensorRing
+from .formats import Tucker as Tucker
 from .planning import Plan as Plan
 from .planning import importance as importance
 from .planning import plan as plan

@@ -18,7 +18,7 @@ from ._lookup import check_ids, lookup
 from ._network import Network
 from ._path import Path
 from .cost import Applicable
-from .fitting import rescaled, searched
+from .fitting import in_gauge, searched
 
 
 class Format(Applicable, ABC):
@@ -44,7 +44,7 @@ class Format(Applicable, ABC):
 
         Of a format without a closed form, as here: a search, because a network is linear in each of its factors.
         """
-        return searched(type(self).__name__, self.network, w, gauge)
+        return searched(self, w, gauge)
 
     @classmethod
     def for_shape(cls, *shape: Any, **options: Any) -> "Format":
@@ -232,7 +232,7 @@ class Format(Applicable, ABC):
         """The same matrix in another gauge."""
         if self.iterative:  # no second search would end at the very same matrix
             self.check_factors(factors)
-            return tuple(rescaled(type(self).__name__, self.network, factors, gauge))
+            return tuple(in_gauge(self, factors, gauge))
         return self.decompose(self.contract(factors), gauge=gauge, check_finite=False)
 
     def check_factors(self, factors: Sequence[Array], /) -> tuple[int, ...]:

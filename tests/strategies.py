@@ -98,5 +98,61 @@ def networks(draw):
     return tn.Network(tuple(map(tuple, factors)), tuple(rows), tuple(cols), tuple(sizes.items()))
 
 
+@st.composite
+def split_shapes(draw, *, entries: int, modes: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Rows, cols and kernel."""
+    sizes = st.lists(st.sampled_from((1, 2, 2, 3, 4)), min_size=2, max_size=modes)
+    drawn = draw(sizes.filter(lambda s: math.prod(s) <= entries))
+    rows = draw(st.integers(1, len(drawn) - 1))
+    cols = draw(st.integers(rows + 1, len(drawn)))
+    return tuple(drawn[:rows]), tuple(drawn[rows:cols]), tuple(drawn[cols:])
+
+
+@st.composite
+def cps(draw, *, entries: int = 40) -> tn.CP:
+    rows, cols, kernel = draw(split_shapes(entries=entries, modes=4))
+    full = tn.CP(rows, cols, kernel=kernel).rank
+    return tn.CP(rows, cols, draw(st.none() | st.integers(1, min(full, 3))), kernel)
+
+
+@st.composite
+def tuckers(draw) -> tn.Tucker:
+    rows, cols, kernel = draw(split_shapes(entries=ENTRIES, modes=4))
+    full = tn.Tucker(rows, cols, kernel=kernel).ranks
+    cap = draw(st.integers(1, max(full)))
+    ranks = [draw(st.sampled_from((None, min(r, cap)))) for r in full]
+    core = [m if r is None else r for m, r in zip(rows + cols + kernel, ranks, strict=True)]
+    fits = all(r is None or r <= math.prod(core) // r for r in ranks)
+    return tn.Tucker(rows, cols, tuple(ranks) if fits else None, kernel)
+
+
+@st.composite
+def tensor_rings(draw, *, entries: int = 40) -> tn.TensorRing:
+    pairs = draw(
+        st.lists(st.tuples(st.sampled_from((1, 2, 3)), st.sampled_from((1, 2))), min_size=2, max_size=3).filter(
+            lambda ps: math.prod(a * b for a, b in ps) <= entries
+        )
+    )
+    rows, cols = zip(*pairs, strict=True)
+    full = tn.TensorRing(rows, cols)
+    cap = draw(st.integers(1, max(full.ring, *full.bonds)))
+    return tn.TensorRing(rows, cols, min(full.ring, cap), tuple(min(b, cap) for b in full.bonds))
+
+
+def searched_formats():
+    """Those without a closed form, kept small: each decompose is a search."""
+    return (cps(entries=24) | tensor_rings(entries=24)).filter(lambda fmt: fmt.iterative)
+
+
 def formats():
-    return st.one_of(mpos(), low_ranks(), kroneckers(), block_tensor_trains(), monarchs(), conv_mpos())
+    return st.one_of(
+        mpos(),
+        low_ranks(),
+        kroneckers(),
+        cps(),
+        tuckers(),
+        tensor_rings(),
+        block_tensor_trains(),
+        monarchs(),
+        conv_mpos(),
+    )

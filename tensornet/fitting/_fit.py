@@ -10,7 +10,8 @@ from .._errors import TensorNetError
 from .._gauge import Gauge
 from .._network import Network
 from .._path import Path
-from ._scale import PASSES, balanced, check_gauge
+from ._gauges import PASSES, check_gauge, in_gauge
+from ._scale import balanced
 from ._search import Search, beside, chosen, looked_at, search
 from ._starts import Normal, at_random, from_unfoldings, generator, of_zero
 
@@ -81,12 +82,12 @@ def fit(
     )
 
 
-def searched(who: str, network: Network, w: Array, gauge: Gauge) -> list[Array]:
+def searched(fmt: "Format", w: Array, gauge: Gauge) -> list[Array]:
     """What Format._fill does where a format has none: one search, from the singular vectors of w (*lead, rows, cols)."""
-    check_gauge(who, gauge)
+    check_gauge(fmt, gauge)
     matrix = widest(w)
-    found = _searches(network, matrix, None, 1, SWEEPS, TOL, generator(matrix))
-    return [namespace(w).astype(f, w.dtype) for f in found[0].factors]
+    found = _searches(fmt.network, matrix, None, 1, SWEEPS, TOL, generator(matrix))
+    return [namespace(w).astype(f, w.dtype) for f in in_gauge(fmt, found[0].factors, gauge)]
 
 
 def _searches(

@@ -1,31 +1,10 @@
-"""The one gauge that every network has: scales. It is all the freedom of an index that three factors hold, as CP's."""
+"""The gauge that every network has: scales. It is all the freedom of an index that three factors hold, as CP's."""
 
 from collections.abc import Sequence
 
 from .._arrays import Array, namespace
 from .._chain import FLOOR
-from .._errors import TensorNetError
-from .._gauge import Gauge
 from .._network import Network
-
-PASSES = 8  # over all indices; factors that share two indices settle within a few
-
-
-def rescaled(who: str, network: Network, factors: Sequence[Array], gauge: Gauge) -> list[Array]:
-    """The same matrix in the balanced gauge, the only one that a network has which is fitted by search.
-
-    raises: TensorNetError for another gauge
-    """
-    check_gauge(who, gauge)
-    return balanced(network, factors, passes=PASSES)
-
-
-def check_gauge(who: str, gauge: Gauge) -> None:
-    if gauge != "balanced":
-        raise TensorNetError(
-            f"{who}: gauge {gauge!r}, needed 'balanced', because the factors are found by search, not by the SVDs that make "
-            f"isometries; take that, or a format with a closed form"
-        )
 
 
 def balanced(network: Network, factors: Sequence[Array], *, passes: int = 1) -> list[Array]:

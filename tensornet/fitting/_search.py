@@ -12,7 +12,7 @@ from .._path import Path
 from ._problem import Problem
 from ._scale import balanced
 
-REACH = 1.0
+REACH = 1.0  # at least; half as much again after each success, half after a failure
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,21 @@ def search(network: Network, w: Array, start: Sequence[Array], *, sweeps: int, t
     """
     missed = partial(_missed, network, Path.of_matrix(network), w)
     problems = [Problem.of(network, k) for k in range(len(network.factors))]
-    here, reach, converged = balanced(network, start), REACH, False
+    here, converged = balanced(network, start), False
     errors = [missed(here)]
+    reach = REACH * namespace(w).ones_like(errors[0])
     for _ in range(sweeps):
         before = here
         for problem in problems:
             here = [*here[: problem.k], problem.solution(w, here), *here[problem.k + 1 :]]
         here = balanced(network, here)
         error = missed(here)
-        ahead = [f + reach * (f - b) for f, b in zip(here, before, strict=True)]
-        farther = missed(ahead)
-        here = chosen(farther < error, ahead, here)
-        xp = namespace(error)
-        reach = 1.5 * reach if looked_at(xp.all(farther < error)) else max(reach / 2, REACH)
-        errors.append(xp.minimum(error, farther))
+        ahead = [f + beside(reach, f) * (f - b) for f, b in zip(here, before, strict=True)]
+        xp, farther = namespace(error), missed(ahead)
+        better = farther < error
+        here = chosen(better, ahead, here)
+        reach = xp.where(better, 1.5 * reach, xp.maximum(reach / 2, REACH * xp.ones_like(reach)))
+        errors.append(xp.where(better, farther, error))
         if _settled(errors[-2], errors[-1], tol, 4 * float(xp.finfo(w.dtype).eps)):
             converged = True
             break

@@ -13,3 +13,5 @@ from ._registry import get as get
 from ._registry import names as names
 from ._registry import register as register
 from ._sizing import sized as sized
+from ._tensor_ring import TensorRing as TensorRing
+from ._tucker import Tucker as Tucker

@@ -114,7 +114,7 @@ class CP(Moded):
         if len(self.modes) == 2:
             return self._product(w, gauge)
         if self.iterative:
-            return searched("CP", self.network, w, gauge)
+            return searched(self, w, gauge)
         if gauge not in ("identity", "balanced"):
             raise TensorNetError(
                 f"CP: gauge {gauge!r}, needed 'balanced' or 'identity', because the columns of several factors that share an "

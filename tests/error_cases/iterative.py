@@ -41,6 +41,29 @@ CASES = {
         lambda: tn.CP((2, 2), (6,)).decompose(W, gauge="left"),
         "CP: gauge 'left', needed 'balanced' or 'identity', because the columns",
     ),
+    # Tucker and rings
+    "Tucker ranks": (
+        lambda: tn.Tucker((4,), (6,), (2, 3)),
+        r"Tucker: ranks \(2, 3\) of modes \(4, 6\), needed one for each",
+    ),
+    "Tucker ranks too few": (
+        lambda: tn.Tucker((4,), (6,), (2,)),
+        r"Tucker: ranks \(2,\) of modes \(4, 6\), needed one",
+    ),
+    "one factor": (
+        lambda: tn.TensorRing((4,), (6,)),
+        "TensorRing: .* two factors at least, because .* one alone is no ring",
+    ),
+    "ring of unlike modes": (lambda: tn.TensorRing((2, 2), (6,)), "needed as many rows as cols"),
+    "ring without bonds": (lambda: tn.TensorRing((2, 3), (3, 2), 4), "ring=4 without bonds, needed one of 1, 2, 3, 6, because"),
+    "ring that does not bridge": (
+        lambda: tn.TensorRing((2, 2), (1, 1), 5, (2,)),
+        "TensorRing: bonds 5 and 2 at factor 0 differ by more than its 2 entries can bridge, .* at most 4",
+    ),
+    "ring gauge": (
+        lambda: tn.TensorRing((2, 2), (3, 2)).decompose(W, gauge="left"),
+        "TensorRing: gauge 'left', needed 'balanced' or 'identity', because no factor of a ring",
+    ),
     # modes
     "no rows": (lambda: tn.CP((), (6,)), r"CP: rows=\(\), needed one mode at least"),
     "shape of a vector": (lambda: tn.CP.for_shape((4,)), r"CP.for_shape: shape \(4,\), needed \(out, in\) or"),
