@@ -30,7 +30,6 @@ def advance(path: Path, values: Mapping[int, Array]) -> dict[int, Array]:
         if step.left in values and step.right in values:
             left, right = values.pop(step.left), values.pop(step.right)
             values[number] = _multiply(namespace(left, right), step.forward, left, right)
-            del left, right
     return values
 
 

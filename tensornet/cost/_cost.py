@@ -106,7 +106,7 @@ def _held(work: Work) -> int:
 def _peak(work: Work, lead: int, *, once: bool = False) -> int:
     """Elements without gradients: a result lives until it is used, a copy until the product that it is for."""
     path, n = work.path, len(work.path.shapes)
-    held = lead * (sum(path.sizes[k] for k in range(n)) if once else _held(work))
+    held = lead * (sum(path.sizes[k] for k in range(n) if not work.varies[k]) if once else _held(work))
     peak = held
     for number, step in enumerate(path.steps, n):
         if work.varies[number] is once:

@@ -144,6 +144,29 @@ def test_a_constant_factor_is_paid_once():
     assert pair.explain(8, constant=(0,), calls=10_000).chosen.once.flops == 0  # one factor alone: nothing to contract
 
 
+def test_preparing_keeps_to_the_limit_too():
+    """While W is made, both factors and W are there: more than a call needs."""
+    pair = tn.LowRank(16, 16, 16)
+    often = pair.explain(1, constant=(0, 1), calls=10**6, gradients=False).candidates[0]
+    assert often.name == "dense"
+    assert often.once.peak == 4 * 3 * 16 * 16
+    assert often.cost.peak == 4 * (16 * 16 + 2 * 16)
+    kept = pair.explain(1, constant=(0, 1), calls=10**6, gradients=False, memory=often.once.peak - 1)
+    assert kept.chosen.name == "factored"
+
+
+@settings(max_examples=40)
+@given(formats(), st.integers(1, 9))
+def test_only_dense_forms_w(fmt, batch):
+    n, candidates = len(fmt.shapes), fmt.explain(batch).candidates
+    assert n == 1 or {c.name for c in candidates} > {"dense"}
+    for candidate in candidates:
+        parts = [{k} for k in range(n + 1)]
+        for step in candidate.path.steps:
+            parts.append(parts[step.left] | parts[step.right])
+        assert (set(range(n)) in parts) is (candidate.name == "dense" or n == 1)
+
+
 def test_neighbouring_constants_are_contracted_first():
     """The bond of 64 between the last two factors is wide: their product is no larger than they are."""
     fmt = tn.MPO((8, 8, 8), (8, 8, 8), (8, 64))
