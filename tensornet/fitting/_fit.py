@@ -18,7 +18,7 @@ from ._starts import Normal, at_random, from_unfoldings, generator, of_zero
 if TYPE_CHECKING:
     from .._format import Format
 
-SWEEPS, TOL = 30, 1e-5  # of `decompose`, where a search begins a training; `fit` is for more
+SWEEPS, TOL = 30, 1e-4  # of `decompose`, where a search begins a training; `fit` is for more
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,18 @@ AWKWARD = [
     tn.LowRank(1, 1),
     tn.Kronecker((2, 3), (3, 2)),
     tn.Kronecker((1, 4), (3, 1), 2),
+    tn.CP((2, 3), (4,)),
+    tn.CP((4,), (5,), 3),  # two modes: a low-rank product
+    tn.CP((2, 2), (3,), 2),
+    tn.CP((2,), (3,), 1, (1, 2)),
+    tn.Tucker((2, 3), (4,), (2, 2, 3)),
+    tn.Tucker((2,), (9,), None, (2,)),  # one mode above the product of the others
+    tn.Tucker((4,), (3,), (2, 2, None), (3,)),
+    tn.Tucker((3,), (2,), (None, None)),  # the core alone
+    tn.TensorRing((2, 2, 2), (2, 1, 2)),
+    tn.TensorRing((4, 2), (3, 1)),  # a first factor above the others
+    tn.TensorRing((2,), (3,), None, None, (2, 2)),
+    tn.TensorRing((2, 1, 2), (2, 1, 2), 3, (2, 2)),
     tn.BlockTensorTrain((4, 3), (2, 4), 2),
     tn.BlockTensorTrain((1, 4), (3, 2)),
     tn.Monarch((2, 3), (3, 2)),
