@@ -14,6 +14,9 @@ CASES = [  # every case compiles anew, for many seconds: each format once, each 
     (tn.LowRank(4, 9), "float32"),
     (tn.LowRank(5, 3), "float64"),
     (tn.Kronecker((2, 3), (3, 2)), "complex64"),
+    (tn.CP((2, 2), (3,)), "float32"),
+    (tn.Tucker((3,), (4,), (2, 2, None), (2,)), "complex64"),
+    (tn.TensorRing((2, 2), (2, 2)), "float64"),
     (tn.BlockTensorTrain((3, 2), (1, 3), 2), "float32"),
     (tn.Monarch((2, 2), (1, 3)), "float64"),
     (tn.ConvMPO((2, 2), (1, 3), (2,)), "float32"),
@@ -30,7 +33,7 @@ def jitted(monkeypatch):
     compiled = jax.jit(lambda fmt, w, gauge: plain(fmt, w, gauge=gauge, check_finite=False), static_argnums=(0, 2))
 
     def decompose(fmt, w, /, *, gauge="balanced", check_finite=True):
-        if check_finite and tuple(w.shape[-2:]) == fmt.shape:
+        if check_finite and tuple(w.shape[-len(fmt.shape) :]) == fmt.shape:
             checked_weight("test", w, check_finite=True)
         return compiled(fmt, w, gauge)
 
@@ -51,6 +54,7 @@ def test_laws_hold_under_jit(fmt, dtype, jitted):
     check_format(fmt, xp=xp, dtype=getattr(xp, dtype))
 
 
-def test_laws_hold_eagerly():
+@pytest.mark.parametrize("fmt", [tn.MPO((2, 1), (1, 3)), tn.CP((2,), (3,), 1, (2,))], ids=str)  # the second searches
+def test_laws_hold_eagerly(fmt):
     xp = BY_NAME["jax"].xp
-    check_format(tn.MPO((2, 1), (1, 3)), xp=xp, dtype=xp.float64)
+    check_format(fmt, xp=xp, dtype=xp.float64)
