@@ -1,7 +1,7 @@
 """Time of `contract` over the bare matrix products that its path needs, on arrays that lie ready for them."""
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -15,15 +15,15 @@ from ._timing import best_of_rounds
 
 BOUND = 1.3
 LIBRARIES = ("numpy", "torch")
-FORMATS: dict[str, Format] = {
-    "5 cores, bonds 16·256·256·16": MPO((4, 4, 3, 4, 4), (4, 4, 3, 4, 4)),
-    "5 cores, bonds 16·256·256·16 ": MPO((4, 4, 3, 4, 4), (4, 4, 12, 4, 4)),
-    "the paper's 5 cores": MPO.for_shape((3072, 768), cores=5),
-    "5 cores, bonds of 32": MPO((4, 4, 3, 4, 4), (4, 4, 3, 4, 4), (16, 32, 32, 16)),
-    "2 cores, bond of 16": MPO((64, 48), (32, 24), (16,)),
-    "a pair of rank 16": LowRank(768, 768, 16),
-    "a pair of rank 64": LowRank(3072, 768, 64),
-}
+FORMATS: tuple[tuple[str, Format], ...] = (
+    ("MPO 16·256·256·16", MPO((4, 4, 3, 4, 4), (4, 4, 3, 4, 4))),
+    ("MPO 16·256·256·16", MPO((4, 4, 3, 4, 4), (4, 4, 12, 4, 4))),
+    ("MPO, the paper's", MPO.for_shape((3072, 768), cores=5)),
+    ("MPO 16·32·32·16", MPO((4, 4, 3, 4, 4), (4, 4, 3, 4, 4), (16, 32, 32, 16))),
+    ("MPO 16", MPO((64, 48), (32, 24), (16,))),
+    ("pair 16", LowRank(768, 768, 16)),
+    ("pair 64", LowRank(3072, 768, 64)),
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,9 @@ class ContractRow:
         return {**asdict(self), "holds": self.holds}
 
 
-def contractions(formats: dict[str, Format] = FORMATS, rounds: int = 6, at_least: float = 0.2) -> Iterator[ContractRow]:
+def contractions(
+    formats: Sequence[tuple[str, Format]] = FORMATS, rounds: int = 6, at_least: float = 0.2
+) -> Iterator[ContractRow]:
     """Rows for NumPy and PyTorch, float32, on one thread and on two."""
     for library in LIBRARIES:
         try:
@@ -58,12 +60,12 @@ def contractions(formats: dict[str, Format] = FORMATS, rounds: int = 6, at_least
         except ModuleNotFoundError:
             continue  # an extra that is not installed has no rows
         for number in THREADS:
-            for name, fmt in formats.items():
+            for name, fmt in formats:
                 with threads(number):
                     seconds = best_of_rounds(_calls(xp, fmt), rounds, at_least=at_least)
                 bare, copy = seconds["products"], seconds["copy"] if fmt.path.reorders else 0.0
                 ratios = (seconds["contract"] / bare, seconds["contract"] / (bare + copy))
-                yield ContractRow(library, number, name.strip(), fmt.matrix_shape, *ratios)
+                yield ContractRow(library, number, name, fmt.matrix_shape, *ratios)
 
 
 def _calls(xp: Any, fmt: Format) -> dict[str, Callable[[], Any]]:

@@ -22,7 +22,7 @@ def table(rows: Sequence[Row]) -> Table:
 def contract_table(rows: Sequence[ContractRow]) -> Table:
     """One line for each library, number of threads and format; "lost" wherever the bound is."""
     title = "Time of contract over that of its matrix products alone, float32"
-    left, right = ("library", "threads", "shape", "format"), ("× products", f"≤ {BOUND:g}", "× products and copy of W")
+    left, right = ("library", "threads", "shape", "format"), ("× products", f"≤ {BOUND:g}", "× with copy of W")
     made = _empty(title, left, right)
     for r in rows:
         numbers = (f"{r.ratio:.2f}", "kept" if r.holds else "lost", f"{r.with_copy:.2f}")
