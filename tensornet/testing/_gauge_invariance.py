@@ -105,7 +105,9 @@ def _pair(like: Array, d: int, draw: random.Random, *, orthogonal: bool) -> tupl
 def _rotation(like: Array, d: int, draw: random.Random) -> Array:
     xp = namespace(like)
     entries = [[draw.gauss(0.0, 1.0) for _ in range(d)] for _ in range(d)]
-    return xp.linalg.qr(xp.asarray(entries, dtype=like.dtype, device=device(like)))[0]
+    signs = [draw.choice((-1.0, 1.0)) for _ in range(d)]  # QR of 1 × 1 never changes one
+    entries, signs = (xp.asarray(x, dtype=like.dtype, device=device(like)) for x in (entries, signs))
+    return xp.linalg.qr(entries)[0] * signs
 
 
 def _decomposed(fmt: Format, factors: Sequence[Array]) -> Iterator[tuple[str, tuple[Array, ...]]]:

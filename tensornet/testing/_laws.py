@@ -18,6 +18,7 @@ from . import (
     _files,
     _gauges,
     _lookup,
+    _rotation,
     _sampling,
     _search,
     _structure,
@@ -158,6 +159,12 @@ LAWS: tuple[Law, ...] = (
         _alignment.blind_to_the_gauge,
         "signs and rotations of factors are arbitrary",
         "let bonds be what joins two factors, and leave auxiliary to Format",
+    ),
+    Law(
+        "alignment undoes rotations",
+        _rotation.rotations_are_undone,
+        "a loss of arbitrary signs and rotations pulls nowhere",
+        "let bonds be what joins two factors; name an index that all factors share in rows or cols",
     ),
     Law("alignment gradient is the slope", _alignment.gradient_is_the_slope, "optimisers are fed with it", _DERIVED),
 )

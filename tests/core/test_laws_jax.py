@@ -6,6 +6,7 @@ from libraries import BY_NAME
 import tensornet as tn
 from tensornet import Format, _distance, _norm
 from tensornet._arrays import checked_weight
+from tensornet._lookup import check_ids
 from tensornet.testing import _alignment, _measure, check_format
 
 CASES = [  # every case compiles anew, for many seconds: each format once, each dtype twice
@@ -37,7 +38,16 @@ def jitted(monkeypatch):
             checked_weight("test", w, check_finite=True)
         return compiled(fmt, w, gauge)
 
+    plain_lookup = Format.lookup
+    rows = jax.jit(lambda fmt, factors, ids: plain_lookup(fmt, factors, ids, check=False), static_argnums=0)
+
+    def lookup(fmt, factors, ids, /, *, check=True):
+        if check and ids.size:
+            check_ids("test", ids, fmt.shape[0])
+        return rows(fmt, tuple(factors), ids)
+
     monkeypatch.setattr(Format, "decompose", decompose)
+    monkeypatch.setattr(Format, "lookup", lookup)
     for name in ("contract", "pullback", "apply"):
         call = jax.jit(getattr(Format, name), static_argnums=0)
         monkeypatch.setattr(Format, name, lambda fmt, factors, *x, call=call: call(fmt, tuple(factors), *x))

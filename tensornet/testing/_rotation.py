@@ -1,0 +1,27 @@
+"""The law of the rotations by which a teacher is aligned."""
+
+from collections.abc import Sequence
+
+from .._arrays import Array
+from .._graph import is_tree
+from ..alignment import distance_to, target
+from ._case import Case
+from ._gauge_invariance import assert_gauge_invariant
+from ._law import require
+
+
+def rotations_are_undone(case: Case) -> str | None:
+    """A teacher rotated at random, in each block its own way, comes as near to the student as before, or nearer."""
+    fmt = case.fmt
+    if not fmt.auxiliary or not fmt.network.bonds or not is_tree(fmt.network.unshared):
+        return "nothing is rotated, or in a loop, where no end is there to begin at"
+    student, teacher = (fmt.decompose(case.weight(salt=who)) for who in ("student", "teacher"))
+
+    def nearest(factors: Sequence[Array]) -> Array:
+        return distance_to(fmt, student, target(fmt, student, factors, "procrustes"), "procrustes")
+
+    rtol = 1e3 * case.tolerance
+    assert_gauge_invariant(nearest, fmt, teacher, rtol=rtol, kinds=("orthogonal",), seed=case.seed)
+    raw, turned = float(distance_to(fmt, student, teacher, "none")), float(nearest(teacher))
+    require(turned <= raw * (1 + rtol), f"rotated, the teacher is {turned!r} away", f"at most {raw!r}, as it is")
+    return None
