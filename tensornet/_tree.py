@@ -176,17 +176,20 @@ def schmidt(network: Network, factors: Sequence[Array]) -> dict[str, Array]:
 
 def schmidt_bases(tree: Tree, factors: Sequence[Array], reduction: Reduction) -> list[tuple[Branch, Array, Array]]:
     """(bond, Schmidt values, right singular vectors of its M) from the root outwards, of a canonical form."""
+    return [(b, *reduction.schmidt(m)) for b, m in weights(tree, factors, reduction)]
+
+
+def weights(tree: Tree, factors: Sequence[Array], reduction: Reduction) -> list[tuple[Branch, Array]]:
+    """(bond, its M, reduced) from the root outwards, of a canonical form."""
     found: dict[int, Array] = {}
     above = {b.child: b.child_axis for b in tree.branches}
-    bases = []
     for b in reversed(tree.branches):
         x, n = factors[b.parent], tree.order(b.parent)
         if b.parent == tree.root:
             found[b.child] = reduction.of(x, b.parent_axis, n)
         else:
             found[b.child] = reduction.through(found[b.parent], x, above[b.parent], b.parent_axis, n)
-        bases.append((b, *reduction.schmidt(found[b.child])))
-    return bases
+    return [(b, found[b.child]) for b in reversed(tree.branches)]
 
 
 def regauge(network: Network, factors: Sequence[Array], gauge: Gauge, central: int | None) -> list[Array]:

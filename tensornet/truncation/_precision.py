@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._arrays import Array, constant, namespace, widest, working_dtype
+from .._arrays import Array, abs2, constant, namespace, widest, working_dtype
 from .._network import Network
+from .._norm import frobenius
 from .._reduced import Gram, Reduction, Triangle
 
 # Allowed errors of rounding in units of a dtype's eps, for each factor: of keeping it in the dtype of the data, and of the
@@ -25,6 +26,18 @@ class Precision:
     dtype: Any
     reduction: Reduction
     noise: float
+
+    @property
+    def squares(self) -> bool:
+        """Whether squares of the data's largest and smallest numbers are numbers still."""
+        return isinstance(self.reduction, Gram)
+
+    def norm(self, x: Array, lead: int) -> Array:
+        """‖x‖ (*lead,)."""
+        if not self.squares:
+            return frobenius(x, lead)
+        xp = namespace(x)
+        return xp.sqrt(xp.sum(abs2(x), axis=tuple(range(lead, x.ndim))))
 
     @staticmethod
     def of(network: Network, arrays: Sequence[Array]) -> "tuple[Precision, list[Array]]":

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from .._arrays import Array, abs2, adjoint, conj, namespace
 from .._reduced import Reduction
-from .._tree import Branch, Tree
+from .._tree import Branch, Tree, weights
 from .._unfold import from_tall, tall
 
 # (bond, ε² (*lead, d + 1) of keeping 0, 1, …, d values) → how many to keep
@@ -23,6 +23,16 @@ class Sweep:
     def __init__(self, tree: Tree, factors: Sequence[Array], reduction: Reduction) -> None:
         self.tree, self.factors, self.reduction = tree, list(factors), reduction
         self.lost: dict[str, Array] = {}  # bond → ε² (*lead,)
+        self._cut: set[str] = set()
+        self._seen: dict[
+            str, tuple[Array, Array, Array]
+        ] = {}  # bond → reduced M, its values and vectors, before any cut
+
+    def spectra(self) -> dict[str, Array]:
+        """The Schmidt values (*lead, d) of all bonds, before any is cut; what it took is used again when they are."""
+        for b, m in weights(self.tree, self.factors, self.reduction):
+            self._seen[b.bond] = m, *self.reduction.schmidt(m)
+        return {bond: values for bond, (_, values, _) in self._seen.items()}
 
     def run(self, choose: Choose) -> "Sweep":
         self._below(self.tree.root, None, None, choose)
@@ -34,32 +44,38 @@ class Sweep:
         """The sizes of the bonds as they are now."""
         return {b.bond: self.factors[b.child].shape[b.child_axis] for b in self.tree.branches}
 
-    def _below(self, k: int, up: Branch | None, above: Array | None, choose: Choose) -> bool:
-        """Cut all that hangs below factor k. Returns whether A of k is an isometry still."""
-        whole = True
+    def _below(self, k: int, up: Branch | None, above: Array | None, choose: Choose) -> set[str]:
+        """Cut all that hangs below factor k. Returns the bonds that were: where none was, A of k is an isometry still."""
+        cut: set[str] = set()
         for b in self.tree.branches:
             if b.parent == k:
-                whole = self._cut(b, self._weight(b, up, above), choose) and whole
-        return whole
+                cut |= self._cut_at(b, self._weight(b, up, above), choose)
+        return cut
 
     def _weight(self, b: Branch, up: Branch | None, above: Array | None) -> Array:
         """M of b, reduced."""
+        if b.bond in self._seen and not self._cut:
+            return self._seen[b.bond][0]
         x, n = self.factors[b.parent], self.tree.order(b.parent)
         if up is None:
             return self.reduction.of(x, b.parent_axis, n)
         return self.reduction.through(above, x, up.child_axis, b.parent_axis, n)
 
-    def _cut(self, b: Branch, weight: Array, choose: Choose) -> bool:
-        whole = self._below(b.child, b, weight, choose)
-        q, r = (None, None) if whole else self._orthogonal(b)
-        values, v = self.reduction.schmidt(weight if r is None else self.reduction.times(weight, r))
+    def _cut_at(self, b: Branch, weight: Array, choose: Choose) -> set[str]:
+        below = self._below(b.child, b, weight, choose)
+        q, r = self._orthogonal(b) if below else (None, None)
+        if b.bond in self._seen and not self._cut:
+            _, values, v = self._seen[b.bond]
+        else:
+            values, v = self.reduction.schmidt(weight if r is None else self.reduction.times(weight, r))
         tails = squared_tails(values)
         keep = min(choose(b.bond, tails), v.shape[-1])
         self.lost[b.bond] = tails[..., keep]
-        if whole and keep == v.shape[-1]:
-            return True
+        if not below and keep == v.shape[-1]:
+            return set()
         self._rebase(b, q, r, v[..., :keep])
-        return False
+        self._cut.add(b.bond)
+        return below | {b.bond}
 
     def _orthogonal(self, b: Branch) -> tuple[Array | None, Array]:
         """A = Q Rᵀ, None standing for the identity."""

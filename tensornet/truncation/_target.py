@@ -1,16 +1,16 @@
 """Targets of a truncation: how far to cut each bond."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
 from .._arrays import Array, namespace
 from .._errors import TensorNetError
 from .._format import Format
-from .._tree import Tree, schmidt_bases
+from .._network import Network
 from ._precision import Precision
 from ._ranks import within_error, within_params
-from ._sweep import Choose, squared_tails
+from ._sweep import Choose, Sweep, squared_tails
 
 
 @dataclass(frozen=True)
@@ -41,60 +41,54 @@ class Target:
             _check_smaller(who, fmt, value)
         return Target(who, fmt, kind, value)
 
-    def choice(self, tree: Tree, factors: Sequence[Array], precision: Precision, lead: int) -> Choose:
-        """How many values of each bond to keep of a canonical form of norm 1."""
+    def choice(self, sweep: Sweep, precision: Precision, lead: int, square: Array) -> Choose:
+        """How many values of each bond to keep of a tensor whose squared norm (*lead,) is `square`."""
         if self.kind == "max_bond":
             return lambda bond, tails: int(self.value)
         if self.kind == "to":
             return lambda bond, tails: self.value.network.size[bond]
-        tails = relative_tails(tree, factors, precision, lead)
+        tails = {b: relative(squared_tails(s), square) for b, s in sweep.spectra().items()}
         if self.kind == "num_params":
-            return self._by_params(tree, worst(self.who, tails))
+            return self._by_params(sweep.tree.network, worst(self.who, tails))
         noise = precision.noise
         if self.value <= 2 * noise:
             raise TensorNetError(
                 f"{self.who}: eps={self.value!r}, needed more than {2 * noise:.1e}, because rounding alone may cost "
                 f"{noise:.1e} in {precision.dtype}; allow more, or bring a wider dtype"
             )
-        return self._by_error(tree, tails, (self.value - noise) ** 2, lead)
+        return self._by_error(sweep.tree.network, tails, (self.value - noise) ** 2, square)
 
-    def _by_error(self, tree: Tree, tails: Mapping[str, Array], budget: float, lead: int) -> Choose:
+    def _by_error(self, network: Network, tails: Mapping[str, Array], budget: float, square: Array) -> Choose:
         """Bonds chosen together; each may spend what those before it have left over."""
-        sizes = within_error(tree.network, worst(self.who, tails), budget)
+        sizes = within_error(network, worst(self.who, tails), budget)
         planned = {b: t[..., sizes[b]] for b, t in tails.items()}
         spare = [budget - sum(planned.values())]
 
         def choose(bond: str, tails: Array) -> int:
-            xp, found = namespace(tails), over_blocks(tails, lead)
+            xp, found = namespace(tails), relative(tails, square)
             allowed = planned[bond] + spare[0]
             needed = xp.sum(xp.astype(found > allowed[..., None], xp.int32), axis=-1)
-            keep = min(max(1, int(xp.max(needed))), sizes[bond], found.shape[-1] - 1)
+            keep = min(max(1, int(xp.max(needed))), found.shape[-1] - 1)
             spare[0] = allowed - found[..., keep]
             return keep
 
         return choose
 
-    def _by_params(self, tree: Tree, tails: Mapping[str, list[float]]) -> Choose:
+    def _by_params(self, network: Network, tails: Mapping[str, list[float]]) -> Choose:
         least = self.fmt.resized({b: 1 for b in tails}).num_params
         if self.value < least:
             raise TensorNetError(
                 f"{self.who}: num_params={self.value}, needed at least {least}, because that is what {type(self.fmt).__name__} "
                 f"has with all bonds 1; allow more, or take a format with smaller factors"
             )
-        sizes = within_params(tree.network, tails, self.value)
+        sizes = within_params(network, tails, self.value)
         return lambda bond, tails: sizes[bond]
 
 
-def over_blocks(tails: Array, lead: int) -> Array:
-    """The squares of a stack of blocks (*lead, *shared, d) summed over the blocks: (*lead, d)."""
-    axes = tuple(range(lead, tails.ndim - 1))
-    return namespace(tails).sum(tails, axis=axes) if axes else tails
-
-
-def relative_tails(tree: Tree, factors: Sequence[Array], precision: Precision, lead: int) -> dict[str, Array]:
-    """bond → ε² (*lead, d + 1) of a canonical form of norm 1."""
-    bases = schmidt_bases(tree, factors, precision.reduction)
-    return {b.bond: over_blocks(squared_tails(s), lead) for b, s, _ in bases}
+def relative(squares: Array, square: Array) -> Array:
+    """squares (*lead, *shared, d) summed over the blocks of a stack, over `square` (*lead,): (*lead, d)."""
+    axes = tuple(range(square.ndim, squares.ndim - 1))
+    return (namespace(squares).sum(squares, axis=axes) if axes else squares) / square[..., None]
 
 
 def worst(who: str, tails: Mapping[str, Array]) -> dict[str, list[float]]:

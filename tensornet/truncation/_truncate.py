@@ -11,7 +11,7 @@ from .._tree import Tree, balance, canonical, embed, full_sizes, largest, regaug
 from ._precision import Precision
 from ._result import Truncation
 from ._sweep import Sweep
-from ._target import Target, over_blocks
+from ._target import Target, relative
 
 
 def truncate(
@@ -91,16 +91,22 @@ def _swept(
     fmt = target.fmt
     network, factors = unshare(fmt.network, factors)
     xp, tree = namespace(*factors), Tree.of(network, root)
-    size = frobenius(factors[root], lead) if seen is None else seen
+    whole = precision.norm(factors[root], lead)
+    size = whole if seen is None else seen
     size = xp.where(size > 0, size, xp.ones_like(size))
     unit = xp.reshape(size, (*size.shape, *[1] * (factors[root].ndim - lead)))
-    factors[root] = factors[root] / unit  # so that no square over- or underflows
-    sweep = Sweep(tree, factors, precision.reduction).run(target.choice(tree, factors, precision, lead))
-    lost = sum(over_blocks(e[..., None], lead)[..., 0] for e in sweep.lost.values())
+    if not precision.squares:
+        factors[root] = factors[root] / unit
+    square = size * size if precision.squares else xp.ones_like(size)
+    sweep = Sweep(tree, factors, precision.reduction)
+    sweep.run(target.choice(sweep, precision, lead, square))
+    lost = sum(relative(e[..., None], square)[..., 0] for e in sweep.lost.values())
+    if not precision.squares:
+        sweep.factors[root] = sweep.factors[root] * unit
     smaller = fmt.resized(sweep.sizes)
-    made = _in_gauge(smaller, sweep, precision, gauge)
-    made = [xp.astype(f * unit if k == root else f, precision.dtype, copy=False) for k, f in enumerate(made)]
-    return (smaller, tuple(reshare(fmt.network, made)), xp.sqrt(lost + 0 * size) + precision.noise), size
+    made = [xp.astype(f, precision.dtype, copy=False) for f in _in_gauge(smaller, sweep, precision, gauge)]
+    bound = xp.sqrt(lost + 0 * size) + precision.noise * xp.maximum(whole / size, xp.ones_like(size))
+    return (smaller, tuple(reshare(fmt.network, made)), bound), size
 
 
 def _in_gauge(fmt: Format, sweep: Sweep, precision: Precision, gauge: Gauge) -> list[Array]:
