@@ -142,6 +142,20 @@ def _with_other_padding(fmt, factors):
     return factors
 
 
+@pytest.mark.parametrize("fmt", MUCH.values(), ids=MUCH)
+def test_truncation_answers_for_the_corner(fmt):
+    """Its bound, error and result speak of the weight; the padding may be whatever it was."""
+    factors = trained(fmt)
+    w = fmt.contract(factors)
+    for goal in ({"max_bond": 1}, {"eps": 0.5}):
+        cut = tn.truncate(fmt, factors, **goal)
+        assert cut.format.shape == fmt.shape
+        lost = np.linalg.norm(w - cut.format.contract(cut.factors)) / np.linalg.norm(w)
+        assert float(cut.error) == pytest.approx(lost, rel=1e-6, abs=1e-12)
+        assert lost <= float(cut.bound) * (1 + 1e-9) + 1e-12
+        assert lost <= goal.get("eps", np.inf)
+
+
 @ALL
 def test_plain_data_and_resizing_keep_the_corner(fmt):
     assert tn.formats.from_dict(fmt.to_dict()) == fmt

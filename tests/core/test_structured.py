@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import block_tensor_trains, kroneckers, monarchs
+from strategies import block_tensor_trains, conv_mpos, kroneckers, monarchs
 
 import tensornet as tn
 
@@ -100,3 +100,28 @@ def test_alignment_turns_each_block_alone(fmt):
     close(fmt.contract(teacher), w)
     assert float(tn.align(fmt, student, teacher, gauge="none")) > 1e-3
     assert float(tn.alignment.align(fmt, student, tuple(teacher), gauge="procrustes")) < 1e-20
+
+
+@given(st.one_of(kroneckers(), block_tensor_trains(), conv_mpos()), SEEDS, st.integers(1, 3))
+def test_truncation_keeps_the_largest_terms(fmt, seed, bond):
+    """Same graph, smaller bonds; what it says it lost is what it lost, and at most what it promised."""
+    factors = random_factors(fmt, seed)
+    w = fmt.contract(factors)
+    cut = tn.truncate(fmt, factors, max_bond=bond)
+    assert type(cut.format) is type(fmt)
+    assert cut.format.shape == fmt.shape
+    assert all(cut.format.network.size[b] <= bond for b in fmt.network.bonds)
+    lost = np.linalg.norm(w - cut.format.contract(cut.factors)) / np.linalg.norm(w)
+    assert float(cut.error) == pytest.approx(lost, rel=1e-6, abs=1e-12)
+    assert lost <= float(cut.bound) * (1 + 1e-9) + 1e-12
+    nearest = cut.format.contract(cut.format.decompose(w))
+    if len(fmt.network.bonds) == 1:  # one SVD for each block: nothing is nearer
+        assert lost == pytest.approx(np.linalg.norm(w - nearest) / np.linalg.norm(w), rel=1e-6, abs=1e-9)
+
+
+def test_a_monarch_matrix_has_nothing_to_truncate():
+    fmt = tn.Monarch((3, 2), (2, 4))
+    factors = random_factors(fmt, 0)
+    cut = tn.truncate(fmt, factors, max_bond=1)
+    assert cut.format == fmt
+    close(cut.format.contract(cut.factors), fmt.contract(factors))
