@@ -44,7 +44,11 @@ def balanced_form(case: Case) -> str | None:
     if not cuts or not is_tree(network):
         return "no bond lies between rows or columns above 1"
     for what, w in matrices(case):
-        _, factors = unshare(fmt.network, fmt.decompose(w, gauge="balanced"))
+        whole = fmt.decompose(w, gauge="balanced")
+        w, (_, factors) = (
+            fmt.contract(whole) if fmt.iterative else w,
+            unshare(fmt.network, whole),
+        )  # a search may miss w
         for bond, two_sides in cuts:
             d = network.size[bond]
             grams = [case.xp.reshape(_gram(interface(network, factors, bond, s)), (-1, d, d)) for s in two_sides]

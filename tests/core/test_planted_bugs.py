@@ -37,6 +37,12 @@ def balanced_only(fill):
 
 
 @balanced_only
+def halved(self, w):
+    _, u, s, vh = svd(w)
+    return [u, 0.5 * s[..., :, None] * vh]
+
+
+@balanced_only
 def without_scale(self, w):
     _, u, _, vh = svd(w)
     return [u, vh]
@@ -137,6 +143,7 @@ BUGS = [
     (bug("wrong_flops", flops=7), "parameters and operations are counted"),
     (bug("forgotten_factor", auxiliary=()), "shapes match the network"),
     (bug("listed", decompose=lambda s, w, **kw: list(tn.LowRank.decompose(s, w, **kw))), "shapes match the network"),
+    (bug("half_found", iterative=True, _fill=halved), "a search ends where nothing is gained"),
     (bug("unreadable", to_dict=lambda s: {"format": "low_rank", "out": 4, "in_": 4}), "JSON round trip"),
 ]
 
@@ -166,6 +173,13 @@ def test_shared_memory_between_factors_is_caught():
 
     with pytest.raises(Broken, match=r"in gauge 'right', writing to factor 0 changes another, needed memory"):
         owns_its_memory(Case(Shared(*SIZES), numpy, numpy.float64))
+
+
+@pytest.mark.parametrize(("part", "value"), [("SWEEPS", 1), ("TOL", 0.5)])
+def test_a_search_cut_short_is_caught(part, value, monkeypatch):
+    monkeypatch.setattr(f"tensornet.fitting._fit.{part}", value)
+    with pytest.raises(LawError, match="a search ends where nothing is gained"):
+        check_format(tn.CP((2, 2), (3,), 2), xp=BY_NAME["numpy"].xp)
 
 
 def test_unregistered_format_is_told_to_register():
