@@ -4,6 +4,7 @@ The error of keeping r_b values of each bond b is at most √Σ_b ε_b(r_b)², �
 the whole tensor (see `_sweep`), so that all bonds can be chosen together before any is cut.
 """
 
+import heapq
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ class Cuts:
 
     def __init__(self, network: Network, tails: Tails, weight: float = 1.0) -> None:
         """weight: of this network's squared errors among those of others"""
+        self._network = network
         self.groups = _groups(network)
         self.tails = [[weight * t for t in tails[g.bonds[0]]] for g in self.groups]
         self.ranks = [len(t) - 1 for t in self.tails]
@@ -63,6 +65,15 @@ class Cuts:
             self.volumes[k] = self._smaller(k, r, axes)
         self.ranks[n] = r - 1
 
+    def error_at(self, sizes: Mapping[str, int]) -> float:
+        """Squared, with other sizes."""
+        return sum(t[sizes[g.bonds[0]]] for g, t in zip(self.groups, self.tails, strict=True))
+
+    def params_at(self, cap: int) -> int:
+        """Parameters with no bond above `cap`."""
+        size = {**self._network.size, **{b: min(r, cap) for b, r in self.sizes.items()}}
+        return sum(math.prod([size[i] for i in f]) for f in self._network.factors)
+
     def _smaller(self, k: int, r: int, axes: int) -> int:
         return self.volumes[k] // r**axes * (r - 1) ** axes
 
@@ -77,12 +88,41 @@ def within_error(network: Network, tails: Tails, budget: float) -> dict[str, int
     return _each_as_far_as_it_goes(cuts, budget)
 
 
-def within_params(network: Network, tails: Tails, num_params: int) -> dict[str, int]:
-    """Sizes of at most `num_params` parameters, or the smallest there are."""
-    cuts = Cuts(network, tails)
-    while cuts.num_params > num_params and (step := cuts.next()) is not None:
-        cuts.cut(step[2])
-    return cuts.sizes
+def within_params(parts: Sequence[Cuts], num_params: int) -> None:
+    """Cut networks until they have at most `num_params` parameters together, or until nothing is left to cut."""
+    total = sum(p.num_params for p in parts)
+    heap = [(step, k) for k, p in enumerate(parts) if (step := p.next()) is not None]
+    heapq.heapify(heap)
+    while total > num_params and heap:
+        (_, _, n), k = heapq.heappop(heap)
+        before = parts[k].num_params
+        parts[k].cut(n)
+        total += parts[k].num_params - before
+        if (step := parts[k].next()) is not None:
+            heapq.heappush(heap, (step, k))
+
+
+def capped(parts: Sequence[Cuts], num_params: int) -> bool:
+    """Cut to the highest cap for all bonds that keeps to `num_params`. Returns whether there is one."""
+    caps = sorted({r for p in parts for r in range(1, max(p.ranks, default=1) + 1)})
+    fits = [c for c in caps if sum(p.params_at(c) for p in parts) <= num_params]
+    for p in parts:
+        while fits and (high := [n for n, r in enumerate(p.ranks) if r > fits[-1]]):
+            p.cut(high[0])
+    return bool(fits)
+
+
+def bridged(network: Network, sizes: Mapping[str, int]) -> dict[str, int]:
+    """Sizes of which none is above the product of the other indices in one of its factors, where it could not be filled."""
+    size = {**network.size, **sizes}
+    lowered = True
+    while lowered:
+        lowered = False
+        for bond in sizes:
+            volumes = (math.prod([size[i] for i in f if i != bond]) for f in network.factors if bond in f)
+            least = min(size[bond], *volumes)
+            size[bond], lowered = least, lowered or least < size[bond]
+    return {b: size[b] for b in sizes}
 
 
 def _each_as_far_as_it_goes(cuts: Cuts, budget: float) -> dict[str, int]:
@@ -97,11 +137,15 @@ def _each_as_far_as_it_goes(cuts: Cuts, budget: float) -> dict[str, int]:
 
 def _groups(network: Network) -> list[Group]:
     """Bonds in groups, in order of appearance."""
-    size, bonds = network.size, network.bonds
+    size, bonds, shared = network.size, network.bonds, network.shared
     leader = {b: b for b in bonds}
     for indices in network.factors:
         own = [i for i in indices if i in bonds]
-        if len(own) == 2 and all(size[i] == 1 for i in indices if i not in own) and size[own[0]] == size[own[1]]:
+        if (
+            len(own) == 2
+            and all(size[i] == 1 or i in shared for i in indices if i not in own)
+            and size[own[0]] == size[own[1]]
+        ):
             old, new = leader[own[1]], leader[own[0]]
             leader = {b: new if at == old else at for b, at in leader.items()}
     found = []

@@ -9,7 +9,7 @@ from .._errors import TensorNetError
 from .._format import Format
 from .._network import Network
 from ._precision import Precision
-from ._ranks import within_error, within_params
+from ._ranks import Cuts, capped, within_error, within_params
 from ._sweep import Choose, Sweep, squared_tails
 
 
@@ -49,14 +49,14 @@ class Target:
             return lambda bond, tails: self.value.network.size[bond]
         tails = {b: relative(squared_tails(s), square) for b, s in sweep.spectra().items()}
         if self.kind == "num_params":
-            return self._by_params(sweep.tree.network, worst(self.who, tails))
+            return self._by_params(self.fmt.network, worst(self.who, tails))
         noise = precision.noise
         if self.value <= 2 * noise:
             raise TensorNetError(
                 f"{self.who}: eps={self.value!r}, needed more than {2 * noise:.1e}, because rounding alone may cost "
                 f"{noise:.1e} in {precision.dtype}; allow more, or bring a wider dtype"
             )
-        return self._by_error(sweep.tree.network, tails, (self.value - noise) ** 2, square)
+        return self._by_error(self.fmt.network, tails, (self.value - noise) ** 2, square)
 
     def _by_error(self, network: Network, tails: Mapping[str, Array], budget: float, square: Array) -> Choose:
         """Bonds chosen together; each may spend what those before it have left over."""
@@ -81,7 +81,11 @@ class Target:
                 f"{self.who}: num_params={self.value}, needed at least {least}, because that is what {type(self.fmt).__name__} "
                 f"has with all bonds 1; allow more, or take a format with smaller factors"
             )
-        sizes = within_params(network, tails, self.value)
+        greedy, uniform = Cuts(network, tails), Cuts(network, tails)
+        within_params([greedy], self.value)
+        if capped([uniform], self.value) and uniform.error < greedy.error:
+            greedy = uniform
+        sizes = greedy.sizes
         return lambda bond, tails: sizes[bond]
 
 

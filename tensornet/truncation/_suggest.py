@@ -1,0 +1,127 @@
+"""suggest: bonds for all weights of a model together, under one budget of parameters."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .._arrays import Array, checked_weight, namespace
+from .._errors import TensorNetError
+from .._format import Format
+from .._norm import precise
+from .._tree import embed, full_sizes, schmidt
+from ..planning import Plan
+from ._ranks import Cuts, Tails, bridged, capped, within_params
+from ._spectra import spectra
+from ._sweep import squared_tails
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """Bonds for a whole plan.
+
+    formats  name → format with the bonds to take: `truncate(fmt, factors, to=formats[name])`; a Plan if one was given
+    error    bound of the error of the whole, √(Σ c_i ‖W_i − Ŵ_i‖² / Σ c_i ‖W_i‖²), c_i the importance of each
+    uniform  whether one cap for all bonds was better than the greedy choice, and was taken
+    """
+
+    formats: Mapping[str, Format]
+    error: float
+    uniform: bool
+
+    @property
+    def num_params(self) -> int:
+        return sum(f.num_params for f in self.formats.values())
+
+
+def suggest(
+    formats: Mapping[str, Format],
+    weights: Mapping[str, Any],
+    /,
+    *,
+    num_params: int,
+    importance: Mapping[str, float] | None = None,
+    relative: bool = False,
+) -> Suggestion:
+    """Spend `num_params` parameters where the spectra say, so that the error of the whole is small.
+
+    formats     name → Format of a tree, e.g. a Plan; their bonds are upper limits
+    weights     name → factors of that format, or the weight itself, or its `spectra`
+    importance  name → what a squared error of this weight counts; 1 where it is not named
+    relative    count errors relative to the norm of each weight
+    returns: never worse than one cap for all bonds within the same budget
+    raises: TensorNetError for a weight that is missing, a network with loops, or a budget that bonds of 1 exceed
+
+    Greedy: the Schmidt value whose square costs least for each parameter saved goes first, of all bonds of all weights.
+    """
+    squares = {n: _squares(n, f, weights) for n, f in formats.items()}
+    count = _counts(formats, squares, importance or {}, relative)
+    least = sum(f.resized(dict.fromkeys(f.network.bonds, 1)).num_params for f in formats.values())
+    if num_params < least:
+        raise TensorNetError(
+            f"suggest: num_params={num_params}, needed at least {least}, because that is what these formats have with all "
+            f"bonds 1; allow more, or leave weights out"
+        )
+    greedy, caps = ([Cuts(f.network, squares[n], count[n]) for n, f in formats.items()] for _ in range(2))
+    within_params(greedy, num_params)
+    capped(caps, num_params)
+    candidates = [(_error(formats, parts), n, parts) for n, parts in enumerate((greedy, caps))]
+    error, uniform, best = min(candidates, key=lambda c: c[:2])
+    made: Mapping[str, Format] = {n: f.resized(_sizes(f, p)) for (n, f), p in zip(formats.items(), best, strict=True)}
+    if isinstance(formats, Plan):
+        made = dataclasses.replace(formats, formats=made)
+    whole = sum(count[n] * _whole(squares[n]) for n in formats)
+    return Suggestion(made, math.sqrt(error / whole) if whole else 0.0, bool(uniform))
+
+
+def _sizes(fmt: Format, cuts: Cuts) -> dict[str, int]:
+    return bridged(fmt.network.unshared, cuts.sizes)
+
+
+def _error(formats: Mapping[str, Format], parts: Sequence[Cuts]) -> float:
+    return sum(p.error_at(_sizes(f, p)) for f, p in zip(formats.values(), parts, strict=True))
+
+
+def _counts(
+    formats: Mapping[str, Format], squares: Mapping[str, Tails], importance: Mapping[str, float], relative: bool
+) -> dict[str, float]:
+    unknown = sorted(set(importance) - set(formats))
+    bad = sorted(n for n, c in importance.items() if not 0 <= c < math.inf)
+    if unknown or bad:
+        raise TensorNetError(
+            f"suggest: importance of {', '.join(unknown + bad)}, needed numbers ≥ 0 of weights that have a format, because it "
+            f"says what their squared errors count; leave the others out"
+        )
+    norms = {n: _whole(squares[n]) or 1.0 if relative else 1.0 for n in formats}
+    return {n: float(importance.get(n, 1.0)) / norms[n] for n in formats}
+
+
+def _whole(tails: Tails) -> float:
+    """‖W‖², or 0 of a format without bonds, from which nothing can be cut."""
+    return max((t[0] for t in tails.values()), default=0.0)
+
+
+def _squares(name: str, fmt: Format, weights: Mapping[str, Any]) -> dict[str, list[float]]:
+    """bond → ε² of keeping 0, 1, …, d values, of a stack all together."""
+    if name not in weights:
+        raise TensorNetError(
+            f"suggest: {name} has a format, but no weight was given; there are {', '.join(weights) or 'none'}; bring its "
+            f"factors, the weight or its spectra"
+        )
+    given = weights[name]
+    if not isinstance(given, Mapping):
+        given = spectra(fmt, given) if isinstance(given, Sequence) else _of_dense(fmt, given)
+    found = {}
+    for bond in fmt.network.bonds:
+        xp, tails = namespace(given[bond]), squared_tails(given[bond][..., : fmt.network.size[bond]])
+        summed = xp.sum(xp.reshape(tails, (-1, tails.shape[-1])), axis=0)
+        found[bond] = [float(summed[k]) for k in range(summed.shape[0])]
+    return found
+
+
+def _of_dense(fmt: Format, w: Array) -> dict[str, Array]:
+    full = fmt.resized(full_sizes(fmt.network))
+    w = checked_weight("suggest", w, check_finite=True, takes_complex=fmt.complex)
+    factors, _ = embed(full.network, full._as_matrix(*precise([w])))
+    return schmidt(full.network, factors)
