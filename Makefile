@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install demo test check bench clean
+.PHONY: install demo test check bench mutants clean
 
 install: $(STAMP)
 
@@ -30,6 +30,12 @@ check: install
 
 bench: install
 	$(BIN)/opdf bench
+
+# The share of mutants of tensornet/ that its tests kill. All of them take hours; SHARE=0.1 draws a tenth.
+SHARE ?= 1
+mutants: install
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[mutation]'
+	$(BIN)/python tests/mutation $(SHARE)
 
 clean:
 	rm -rf $(VENV) runs dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
