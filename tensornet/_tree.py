@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from array_api_compat import device
 
 from ._arrays import Array, conj, eye, namespace
+from ._blocks import reshare, unshare
 from ._chain import FLOOR
 from ._errors import TensorNetError
 from ._gauge import Gauge, orthogonal_centre
@@ -83,31 +84,6 @@ def largest(network: Network) -> int:
     """The factor with the most entries, away from which floors go (see `_chain`)."""
     volumes = [math.prod([*s]) for s in network.shapes]
     return volumes.index(max(volumes))
-
-
-def unshare(network: Network, factors: Sequence[Array]) -> tuple[Network, list[Array]]:
-    """The smaller network that `network` is a stack of, and its factors, with the shared axes last of the lead axes."""
-    if not network.shared:
-        return network, list(factors)
-    moved = []
-    for indices, x in zip(network.factors, factors, strict=True):
-        lead = x.ndim - len(indices)
-        order = [indices.index(i) for i in network.shared]
-        order += [k for k in range(len(indices)) if k not in order]
-        moved.append(namespace(x).permute_dims(x, (*range(lead), *(lead + k for k in order))))
-    return network.unshared, moved
-
-
-def reshare(network: Network, factors: Sequence[Array]) -> list[Array]:
-    """The inverse of `unshare`."""
-    if not network.shared:
-        return list(factors)
-    moved = []
-    for indices, x in zip(network.factors, factors, strict=True):
-        lead = x.ndim - len(indices)
-        now = (*network.shared, *(i for i in indices if i not in network.shared))
-        moved.append(namespace(x).permute_dims(x, (*range(lead), *(lead + now.index(i) for i in indices))))
-    return moved
 
 
 def full_sizes(network: Network) -> dict[str, int]:

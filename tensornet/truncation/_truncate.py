@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from .._arrays import Array, checked_weight, namespace
+from .._blocks import reshare, unshare
 from .._distance import distance
 from .._format import Format
 from .._gauge import Gauge
 from .._norm import frobenius, norm, precise
-from .._tree import Tree, balance, canonical, embed, full_sizes, largest, regauge, reshare, unshare
+from .._tree import Tree, balance, canonical, embed, full_sizes, largest, regauge
 from ._precision import Precision
 from ._result import Truncation
 from ._sweep import Sweep
