@@ -26,9 +26,9 @@ def generator(like: Array, seed: int = 0) -> Normal:
 
 
 def at_random(network: Network, lead: tuple[int, ...], normal: Normal) -> list[Array]:
-    """Normal factors of contractions with entries of order 1."""
+    """Normal factors of contractions with entries of order 1, the same for each of a stack: it is fitted as its members are."""
     terms = math.prod([size for index, size in network.sizes if index not in network.output])
-    return [terms ** (-0.5 / len(network.factors)) * normal(lead + s) for s in network.shapes]
+    return [_stacked(lead, terms ** (-0.5 / len(network.factors)) * normal(s)) for s in network.shapes]
 
 
 def of_zero(network: Network, lead: tuple[int, ...], normal: Normal) -> list[Array]:
@@ -40,7 +40,7 @@ def of_zero(network: Network, lead: tuple[int, ...], normal: Normal) -> list[Arr
     # a column of the environment E has Π(open) entries, each a sum of Π(summed) products of n - 1 entries
     unseen = math.prod([s for i, s in size.items() if i not in network.factors[k]])
     each = unseen ** (-0.5 / max(len(shapes) - 1, 1))
-    return [(0.0 if n == k else each) * normal(lead + s) for n, s in enumerate(shapes)]
+    return [_stacked(lead, (0.0 if n == k else each) * normal(s)) for n, s in enumerate(shapes)]
 
 
 def from_unfoldings(network: Network, w: Array, normal: Normal) -> list[Array]:
@@ -66,6 +66,10 @@ def _vectors(network: Network, k: int, w: Array, normal: Normal) -> Array:
     found = xp.matrix_transpose(vh)  # tall is (others, open), so that its right vectors are those wanted
     found = found[..., : min(b, found.shape[-1])]
     if found.shape[-1] < b:
-        found = xp.concat([found, normal((*lead, p, b - found.shape[-1])) / p**0.5], axis=-1)
+        found = xp.concat([found, _stacked(lead, normal((p, b - found.shape[-1])) / p**0.5)], axis=-1)
     factor = xp.reshape(found, (*lead, *(size[i] for i in opened + bonds)))
     return _permute(xp, factor, tuple((opened + bonds).index(i) for i in own))
+
+
+def _stacked(lead: tuple[int, ...], x: Array) -> Array:
+    return namespace(x).broadcast_to(x, (*lead, *x.shape))
