@@ -23,6 +23,7 @@ from . import (
     _search,
     _structure,
     _training,
+    _truncation,
 )
 from ._case import Case
 from ._law import Law
@@ -152,6 +153,24 @@ LAWS: tuple[Law, ...] = (
         _training.zero_weight_learns,
         "pruned and zero-initialised weights have to train too",
         "put a floor on one side of each bond and the value on the other",
+    ),
+    Law(
+        "the error of a truncation is within its bound",
+        _truncation.certificate_holds,
+        "a certificate that fails is none",
+        "let resized change bonds and nothing else, and network name every index",
+    ),
+    Law(
+        "truncation at the same bonds loses nothing",
+        _truncation.full_bonds_lose_nothing,
+        "errors are of what was cut away, and nothing was",
+        "let resized change bonds and nothing else",
+    ),
+    Law(
+        "spectra are singular values",
+        _truncation.spectra_are_singular_values,
+        "ranks are chosen by them",
+        "let the network say all that contract does",
     ),
     Law("alignment is zero at equality", _alignment.zero_at_equality, "a perfect student has nothing to learn", _FILL),
     Law(
