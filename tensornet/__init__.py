@@ -31,8 +31,10 @@ from .planning import Plan as Plan
 from .planning import importance as importance
 from .planning import plan as plan
 from .planning import top as top
+from .truncation import Suggestion as Suggestion
 from .truncation import Truncation as Truncation
 from .truncation import approximate as approximate
 from .truncation import entropy as entropy
 from .truncation import spectra as spectra
+from .truncation import suggest as suggest
 from .truncation import truncate as truncate
