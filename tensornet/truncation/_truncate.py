@@ -1,6 +1,7 @@
 """truncate and approximate: a smaller format of a weight, with a certificate."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from .._arrays import Array, checked_weight, namespace
 from .._blocks import reshare, unshare
@@ -105,14 +106,15 @@ def _swept(
     if not precision.squares:
         sweep.factors[root] = sweep.factors[root] * unit
     smaller = fmt.resized(sweep.sizes)
-    made = [xp.astype(f, precision.dtype, copy=False) for f in _in_gauge(smaller, sweep, precision, gauge)]
+    made = [xp.astype(f, precision.dtype, copy=False) for f in _in_gauge(sweep, precision, gauge, fmt.central)]
     bound = xp.sqrt(lost + 0 * size) + precision.noise * xp.maximum(whole / size, xp.ones_like(size))
     return (smaller, tuple(reshare(fmt.network, made)), bound), size
 
 
-def _in_gauge(fmt: Format, sweep: Sweep, precision: Precision, gauge: Gauge) -> list[Array]:
+def _in_gauge(sweep: Sweep, precision: Precision, gauge: Gauge, central: int | None) -> list[Array]:
     """The factors of a sweep, in `gauge` and with the shared axes before the others still."""
-    network, tree = fmt.network.unshared, sweep.tree
+    tree = sweep.tree
+    network = replace(tree.network, sizes=tuple({**tree.network.size, **sweep.sizes}.items()))
     if gauge == "balanced":
-        return balance(Tree(network, tree.root, tree.branches), sweep.factors, precision.reduction)
-    return regauge(network, sweep.factors, gauge, fmt.central)
+        return balance(replace(tree, network=network), sweep.factors, precision.reduction)
+    return regauge(network, sweep.factors, gauge, central)

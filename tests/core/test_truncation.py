@@ -359,3 +359,15 @@ def test_uniform_is_taken_where_greed_loses():
     """Whichever of the two has the smaller bound; over these spectra greed wins nearly always, and it says when not."""
     taken = [tn.suggest(PLAN, weights(seed), num_params=MOST // 2).uniform for seed in range(10)]
     assert not all(taken)
+
+
+@pytest.mark.filterwarnings("ignore:.*Dynamo detected a call to a `functools.lru_cache`:UserWarning")
+def test_same_in_one_compiled_graph():
+    factors = [torch.as_tensor(f) for f in FMT.decompose(np.random.default_rng(0).standard_normal(FMT.shape))]
+
+    def cut(factors):
+        made = tn.truncate(FMT, factors, max_bond=3)
+        return made.bound, *made.factors
+
+    for found, want in zip(torch.compile(cut, fullgraph=True, backend="eager")(factors), cut(factors), strict=True):
+        assert torch.allclose(found, want)
