@@ -144,6 +144,7 @@ BUGS = [
     (bug("forgotten_factor", auxiliary=()), "shapes match the network"),
     (bug("listed", decompose=lambda s, w, **kw: list(tn.LowRank.decompose(s, w, **kw))), "shapes match the network"),
     (bug("half_found", iterative=True, _fill=halved), "a search ends where nothing is gained"),
+    (bug("never_resized", resized=lambda s, sizes: s), "the error of a truncation is within its bound"),
     (bug("unreadable", to_dict=lambda s: {"format": "low_rank", "out": 4, "in_": 4}), "JSON round trip"),
 ]
 

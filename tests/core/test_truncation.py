@@ -1,6 +1,7 @@
 """Truncation: the certificate over random shapes, spectra and tolerances; goals; stacks; tracing; spectra; suggestions."""
 
 import dataclasses
+import importlib
 import math
 
 import jax
@@ -89,21 +90,52 @@ def test_certificate_of_a_dense_matrix(dtype, problem, bond, exponent):
         assert abs(made.error - error) <= 1e-14 + 1e-6 * error
 
 
-def test_certificate_can_fail(monkeypatch):
-    """A sweep that forgets what one bond lost is caught by the check above."""
-    from tensornet.truncation._sweep import Sweep
+def one_less(run):
+    """A sweep that cuts one value more than it was asked for, and does not say so."""
 
-    run = Sweep.run
+    def cut(self, choose):
+        return run(
+            self, lambda bond, tails: max(1, choose(bond, tails[..., :-1] if tails.shape[-1] > 2 else tails) - 1)
+        )
 
-    def forgetful(self, choose):
+    return cut
+
+
+def forgetful(run):
+    def cut(self, choose):
         run(self, choose)
         self.lost = {b: 0 * e for b, e in self.lost.items()}
         return self
 
-    monkeypatch.setattr(Sweep, "run", forgetful)
-    w = with_spectrum(FMT.shape, np.ones(12), 0)
-    made = tn.approximate(FMT, w, max_bond=2)
-    assert distance(wide(made.format, made.factors), w) > made.bound
+    return cut
+
+
+@pytest.mark.parametrize(
+    ("where", "bug", "law"),
+    [
+        ("_sweep.Sweep.run", forgetful, "the error of a truncation is within its bound"),
+        ("_sweep.Sweep.run", one_less, "truncation at the same bonds loses nothing"),
+        (
+            "_spectra.schmidt",
+            lambda f: lambda *a: {b: 1.01 * s for b, s in f(*a).items()},
+            "spectra are singular values",
+        ),
+    ],
+)
+def test_law_catches_a_bug(monkeypatch, where, bug, law):
+    from tensornet.testing import LAWS, LawError
+    from tensornet.testing._case import Case
+
+    (held,) = (each for each in LAWS if each.name == law)
+    case = Case(FMT, np, np.float64)
+    assert held.check(case) == "holds"
+    module, *name = where.split(".")
+    target = importlib.import_module(f"tensornet.truncation.{module}")
+    for part in name[:-1]:
+        target = getattr(target, part)
+    monkeypatch.setattr(target, name[-1], bug(getattr(target, name[-1])))
+    with pytest.raises(LawError, match=law):
+        held.check(case)
 
 
 def test_bound_is_tight():
