@@ -7,7 +7,7 @@ R of M = QR keeps every digit and costs several times as much.
 
 from typing import Protocol
 
-from ._arrays import Array, adjoint, namespace
+from ._arrays import Array, adjoint, eye, namespace
 from ._unfold import along, overlap, tall
 
 
@@ -22,6 +22,9 @@ class Reduction(Protocol):
 
     def times(self, reduced: Array, r: Array) -> Array:
         """That of M r."""
+
+    def diagonal(self, values: Array, like: Array) -> Array:
+        """That of an M whose columns are orthogonal and of these norms."""
 
     def schmidt(self, reduced: Array) -> tuple[Array, Array]:
         """Singular values (*lead, d) of M, descending, and its right singular vectors (*lead, d, d) as columns."""
@@ -39,6 +42,9 @@ class Gram:
     def times(self, reduced: Array, r: Array) -> Array:
         xp = namespace(r)
         return xp.matmul(adjoint(r), xp.matmul(reduced, r))
+
+    def diagonal(self, values: Array, like: Array) -> Array:
+        return _diagonal(values**2, like)
 
     def schmidt(self, reduced: Array) -> tuple[Array, Array]:
         xp = namespace(reduced)
@@ -59,6 +65,9 @@ class Triangle:
     def times(self, reduced: Array, r: Array) -> Array:
         return namespace(r).matmul(reduced, r)
 
+    def diagonal(self, values: Array, like: Array) -> Array:
+        return _diagonal(values, like)
+
     def schmidt(self, reduced: Array) -> tuple[Array, Array]:
         xp = namespace(reduced)
         rows, d = reduced.shape[-2:]
@@ -67,3 +76,9 @@ class Triangle:
             reduced = xp.concat([reduced, *[nothing] * (d - rows)], axis=-2)
         _, values, vh = xp.linalg.svd(reduced, full_matrices=False)
         return values, adjoint(vh)
+
+
+def _diagonal(values: Array, like: Array) -> Array:
+    """diag(values), in the dtype of `like`."""
+    d = values.shape[-1]
+    return namespace(like).astype(values, like.dtype)[..., None, :] * eye(d, d, like)

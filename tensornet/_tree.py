@@ -8,7 +8,7 @@ Leading batch axes are carried; so are the `shared` indices of a network, which 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from array_api_compat import device
@@ -21,7 +21,7 @@ from ._gauge import Gauge, orthogonal_centre
 from ._graph import is_tree, open_volume, sides
 from ._network import Network
 from ._reduced import Reduction, Triangle
-from ._unfold import along, from_tall, tall
+from ._unfold import along, from_tall, scaled, tall
 
 
 @dataclass(frozen=True)
@@ -150,18 +150,31 @@ def schmidt(network: Network, factors: Sequence[Array]) -> dict[str, Array]:
     return {b: found[b] for b in small.bonds}
 
 
-def schmidt_bases(tree: Tree, factors: Sequence[Array], reduction: Reduction) -> list[tuple[Branch, Array, Array]]:
-    """(bond, Schmidt values, right singular vectors of its M) from the root outwards, of a canonical form."""
-    return [(b, *reduction.schmidt(m)) for b, m in weights(tree, factors, reduction)]
+def schmidt_bases(
+    tree: Tree, factors: Sequence[Array], reduction: Reduction, known: Mapping[str, Array] | None = None
+) -> list[tuple[Branch, Array, Array | None]]:
+    """(bond, Schmidt values, right singular vectors of its M) from the root outwards, of a canonical form.
+
+    known: bond → its values, where MᴴM is diagonal already; there the vectors are None, which stands for the identity
+    """
+    known = known or {}
+    return [
+        (b, known[b.bond], None) if b.bond in known else (b, *reduction.schmidt(m))
+        for b, m in weights(tree, factors, reduction, known)
+    ]
 
 
-def weights(tree: Tree, factors: Sequence[Array], reduction: Reduction) -> list[tuple[Branch, Array]]:
+def weights(
+    tree: Tree, factors: Sequence[Array], reduction: Reduction, known: Mapping[str, Array] | None = None
+) -> list[tuple[Branch, Array]]:
     """(bond, its M, reduced) from the root outwards, of a canonical form."""
     found: dict[int, Array] = {}
     above = {b.child: b.child_axis for b in tree.branches}
     for b in reversed(tree.branches):
         x, n = factors[b.parent], tree.order(b.parent)
-        if b.parent == tree.root:
+        if b.bond in (known or {}):
+            found[b.child] = reduction.diagonal((known or {})[b.bond], x)
+        elif b.parent == tree.root:
             found[b.child] = reduction.of(x, b.parent_axis, n)
         else:
             found[b.child] = reduction.through(found[b.parent], x, above[b.parent], b.parent_axis, n)
@@ -184,18 +197,25 @@ def regauge(network: Network, factors: Sequence[Array], gauge: Gauge, central: i
     return reshare(network, balance(Tree.of(small, root), moved, Triangle()))
 
 
-def balance(tree: Tree, factors: Sequence[Array], reduction: Reduction) -> list[Array]:
+def balance(
+    tree: Tree, factors: Sequence[Array], reduction: Reduction, known: Mapping[str, Array] | None = None
+) -> list[Array]:
     """Split the Schmidt values of a canonical form evenly over each bond.
 
     In the Schmidt bases (A ← A V̄, M ← M V = U diag λ) the child's side is scaled by g = √max(λ, FLOOR·λ_max), the root's by
     1/g: an even split above the floor, and invertible below it (see `_chain.balance`). A zero tensor gets g = 1.
+    `known` as in `schmidt_bases`.
     """
     factors = list(factors)
-    for b, values, v in schmidt_bases(tree, factors, reduction):
+    for b, values, v in schmidt_bases(tree, factors, reduction, known):
         xp, top = namespace(values), values[..., :1]
-        g = xp.sqrt(xp.maximum(values, xp.where(top > 0, FLOOR * top, xp.ones_like(top))))[..., None, :]
-        factors[b.child] = tree.turned(factors, b, conj(v) * g)
-        factors[b.parent] = tree.absorbed(factors, b, v / g)
+        g = xp.sqrt(xp.maximum(values, xp.where(top > 0, FLOOR * top, xp.ones_like(top))))
+        if v is None:
+            factors[b.child] = scaled(factors[b.child], b.child_axis, tree.order(b.child), g)
+            factors[b.parent] = scaled(factors[b.parent], b.parent_axis, tree.order(b.parent), 1 / g)
+        else:
+            factors[b.child] = tree.turned(factors, b, conj(v) * g[..., None, :])
+            factors[b.parent] = tree.absorbed(factors, b, v / g[..., None, :])
     return factors
 
 

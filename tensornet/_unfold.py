@@ -43,6 +43,11 @@ def along(x: Array, axis: int, n: int, matrix: Array) -> Array:
     return xp.reshape(y, (*y.shape[: len(lead)], *shape[len(lead) : at], matrix.shape[-1], *shape[at + 1 :]))
 
 
+def scaled(x: Array, axis: int, n: int, g: Array) -> Array:
+    """y[…, d, …] = x[…, d, …] g[d], g (*lead, d)."""
+    return namespace(x).reshape(around(x, axis, n) * g[..., None, :, None], tuple(x.shape))
+
+
 def overlap(x: Array, y: Array, axis: int, n: int) -> Array:
     """MᴴN (d, d) of the two as matrices (rest, d)."""
     xp = namespace(x, y)

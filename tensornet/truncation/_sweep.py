@@ -23,6 +23,7 @@ class Sweep:
     def __init__(self, tree: Tree, factors: Sequence[Array], reduction: Reduction) -> None:
         self.tree, self.factors, self.reduction = tree, list(factors), reduction
         self.lost: dict[str, Array] = {}  # bond → ε² (*lead,)
+        self.last: dict[str, Array] = {}  # the last bond that was cut → its values, in whose basis it is
         self._cut: set[str] = set()
         self._seen: dict[
             str, tuple[Array, Array, Array]
@@ -75,6 +76,7 @@ class Sweep:
             return set()
         self._rebase(b, q, r, v[..., :keep])
         self._cut.add(b.bond)
+        self.last = {b.bond: values[..., :keep]}
         return below | {b.bond}
 
     def _orthogonal(self, b: Branch) -> tuple[Array | None, Array]:
@@ -102,6 +104,7 @@ class Sweep:
         for b in reversed(self.tree.branches):
             m = tall(self.factors[b.parent], b.parent_axis, self.tree.order(b.parent))
             if m.shape[-2] < m.shape[-1]:
+                self.last = {}
                 q, r = namespace(m).linalg.qr(adjoint(m))
                 self.factors[b.parent] = from_tall(adjoint(r), b.parent_axis, self._shape(b.parent))
                 self.factors[b.child] = self.tree.turned(self.factors, b, conj(q))

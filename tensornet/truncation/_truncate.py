@@ -105,6 +105,7 @@ def _swept(
     lost = sum(relative(e[..., None], square)[..., 0] for e in sweep.lost.values())
     if not precision.squares:
         sweep.factors[root] = sweep.factors[root] * unit
+        sweep.last = {b: v * xp.reshape(size, (*size.shape, *[1] * (v.ndim - lead))) for b, v in sweep.last.items()}
     smaller = fmt.resized(sweep.sizes)
     made = [xp.astype(f, precision.dtype, copy=False) for f in _in_gauge(sweep, precision, gauge, fmt.central)]
     bound = xp.sqrt(lost + 0 * size) + precision.noise * xp.maximum(whole / size, xp.ones_like(size))
@@ -116,5 +117,5 @@ def _in_gauge(sweep: Sweep, precision: Precision, gauge: Gauge, central: int | N
     tree = sweep.tree
     network = replace(tree.network, sizes=tuple({**tree.network.size, **sweep.sizes}.items()))
     if gauge == "balanced":
-        return balance(replace(tree, network=network), sweep.factors, precision.reduction)
+        return balance(replace(tree, network=network), sweep.factors, precision.reduction, sweep.last)
     return regauge(network, sweep.factors, gauge, central)
