@@ -8,7 +8,7 @@ R of M = QR keeps every digit and costs several times as much.
 from typing import Protocol
 
 from ._arrays import Array, adjoint, eye, namespace
-from ._unfold import along, overlap, tall
+from ._unfold import along, gram, overlap, tall
 
 
 class Reduction(Protocol):
@@ -34,7 +34,7 @@ class Gram:
     """MᴴM."""
 
     def of(self, x: Array, axis: int, n: int) -> Array:
-        return overlap(x, x, axis, n)
+        return gram(x, axis, n)
 
     def through(self, reduced: Array, x: Array, axis: int, out: int, n: int) -> Array:
         return overlap(x, along(x, axis, n, namespace(x).matrix_transpose(reduced)), out, n)

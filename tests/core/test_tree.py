@@ -12,6 +12,7 @@ from tensornet._contract import contract
 from tensornet._graph import bond_towards, is_tree, sides
 from tensornet._path import Path
 from tensornet._tree import canonical, embed, full_sizes, regauge, schmidt
+from tensornet._unfold import gram
 
 STAR = tn.Network(
     factors=(("x", "a", "y", "b"), ("a", "i"), ("y", "j", "c"), ("k", "c"), ("b", "l")),
@@ -167,3 +168,13 @@ def test_no_division_by_a_vanishing_value():
 @pytest.mark.parametrize("network", [STAR, BLOCKS.unshared])
 def test_these_are_trees(network):
     assert is_tree(network)
+
+
+@pytest.mark.parametrize("shape", [(64, 9), (9, 64), (3, 64, 5)])
+def test_gram_matrix_in_blocks(shape):
+    """Large enough that only the upper blocks are multiplied out."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, *shape)) + 1j * rng.standard_normal((2, *shape))
+    axis = shape.index(64) - len(shape)
+    m = np.moveaxis(x, axis, -1).reshape(2, -1, 64)
+    assert np.allclose(gram(x, axis, len(shape)), m.conj().swapaxes(-1, -2) @ m)
