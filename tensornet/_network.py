@@ -67,6 +67,12 @@ class Network:
         return tuple(i for i in held if held[i] == 2 and i not in self.output)
 
     @property
+    def summed(self) -> tuple[str, ...]:
+        """The indices that are summed over: the bonds, and those that join more factors than two."""
+        held = Counter(i for f in self.factors for i in f)
+        return tuple(i for i in held if held[i] > 1 and i not in self.output)
+
+    @property
     def shared(self) -> tuple[str, ...]:
         """The rows and columns that every factor carries: the network is a stack of smaller ones, one for each value.
 

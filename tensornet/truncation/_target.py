@@ -115,7 +115,7 @@ def _floats(tails: Array) -> list[float]:
 def _check_smaller(who: str, fmt: Format, to: Format) -> None:
     one, other = fmt.network, to.network
     alike = type(to) is type(fmt) and one.factors == other.factors and to.shape == fmt.shape
-    if not alike or any(other.size[b] > one.size[b] for b in one.bonds) or to != fmt.resized(_bonds(to)):
+    if not alike or any(other.size[b] > one.size[b] for b in one.summed) or to != fmt.resized(_bonds(to)):
         raise TensorNetError(
             f"{who}: to={to!r}, needed {fmt!r} with bonds that are not larger, because truncation changes nothing else; make "
             f"it with resized(sizes)"
@@ -123,4 +123,4 @@ def _check_smaller(who: str, fmt: Format, to: Format) -> None:
 
 
 def _bonds(fmt: Format) -> dict[str, int]:
-    return {b: fmt.network.size[b] for b in fmt.network.bonds}
+    return {b: fmt.network.size[b] for b in fmt.network.summed}

@@ -8,9 +8,11 @@ from .._blocks import reshare, unshare
 from .._distance import distance
 from .._format import Format
 from .._gauge import Gauge
+from .._graph import is_tree
 from .._norm import frobenius, norm, precise
 from .._tree import Tree, balance, canonical, embed, full_sizes, largest, regauge
 from ._precision import Precision
+from ._refit import refit
 from ._result import Truncation
 from ._sweep import Sweep
 from ._target import Target, relative
@@ -27,7 +29,8 @@ def truncate(
     to: Format | None = None,
     gauge: Gauge = "balanced",
 ) -> Truncation:
-    """Fewer parameters for nearly the same weight: each bond keeps its largest Schmidt values. Exactly one goal:
+    """Fewer parameters for nearly the same weight: each bond keeps its largest Schmidt values. Networks with loops or indices
+    in three factors, which have none, are fitted instead, and their certificate is the error measured. Exactly one goal:
 
     eps         relative Frobenius error of at most eps, for certain, with few parameters (chosen greedily)
     max_bond    no bond above it; static, so that it can be traced (jax.jit, vmap, torch.compile)
@@ -36,8 +39,8 @@ def truncate(
     factors     (*lead, *shapes); a stack gets bonds in common, for which its worst member decides
     gauge       of the new factors: "balanced" | "left" | "right" | "mixed" | Mixed(centre)
     returns: Truncation, whose bound and error are (*lead,); constants for automatic differentiation
-    raises: TensorNetError for no goal or two, an eps that the dtype cannot hold, a network with loops, traced values where
-        eps or num_params looks at them
+    raises: TensorNetError for no goal or two, an eps that the dtype cannot hold, traced values where eps or num_params or a
+        fit looks at them
 
     Squared errors add up over all values that are cut away (Oseledets 2011, doi 10.1137/090752286, thm. 2.2; of trees
     Grasedyck 2010, doi 10.1137/090764189).
@@ -45,6 +48,8 @@ def truncate(
     target = Target.of("truncate", fmt, eps=eps, max_bond=max_bond, num_params=num_params, to=to)
     lead = len(fmt.check_factors(factors))
     precision, wide = Precision.of(fmt.network, factors)
+    if not is_tree(fmt.network.unshared):
+        return refit(target, fmt.contract(wide), gauge, precision)
     root = largest(fmt.network.unshared)
     made, size = _swept(target, canonical(fmt.network, wide, root), root, lead, precision, gauge, _seen(fmt, factors))
     return Truncation(*made, lambda: distance(fmt, factors, made[0], made[1]) / size)
@@ -62,13 +67,18 @@ def approximate(
     gauge: Gauge = "balanced",
     check_finite: bool = True,
 ) -> Truncation:
-    """`truncate` of a dense w (*lead, *fmt.shape), which is never decomposed in full: fmt says the modes, not the bonds."""
-    full = fmt.resized(full_sizes(fmt.network))
+    """`truncate` of a dense w (*lead, *fmt.shape), which is never decomposed in full: fmt says the modes, not the bonds (of a
+    network that is fitted, it says the most there may be).
+    """
+    fitted = not is_tree(fmt.network.unshared)
+    full = fmt if fitted else fmt.resized(full_sizes(fmt.network))
     target = Target.of("approximate", full, eps=eps, max_bond=max_bond, num_params=num_params, to=to)
     if tuple(w.shape[-len(fmt.shape) :]) != fmt.shape:
         raise fmt.shape_error(tuple(w.shape))
     w = checked_weight("approximate", w, check_finite=check_finite, takes_complex=fmt.complex)
     precision, (wide,) = Precision.of(full.network, [w])
+    if fitted:
+        return refit(target, wide, gauge, precision)
     lead = w.ndim - len(fmt.shape)
     factors, root = embed(full.network, full._as_matrix(wide))
     made, size = _swept(target, factors, root, lead, precision, gauge, None)

@@ -55,7 +55,10 @@ CASES = {
         "TensorRing: .* two factors at least, because .* one alone is no ring",
     ),
     "ring of unlike modes": (lambda: tn.TensorRing((2, 2), (6,)), "needed as many rows as cols"),
-    "ring without bonds": (lambda: tn.TensorRing((2, 3), (3, 2), 4), "ring=4 without bonds, needed one of 1, 2, 3, 6, because"),
+    "ring without bonds": (
+        lambda: tn.TensorRing((2, 3), (3, 2), 4),
+        "ring=4 without bonds, needed one of 1, 2, 3, 6, because",
+    ),
     "ring that does not bridge": (
         lambda: tn.TensorRing((2, 2), (1, 1), 5, (2,)),
         "TensorRing: bonds 5 and 2 at factor 0 differ by more than its 2 entries can bridge, .* at most 4",

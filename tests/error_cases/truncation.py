@@ -53,6 +53,30 @@ CASES = {
         lambda: tn.approximate(FMT, np.ones((5, 6)), max_bond=1),
         r"rows \(2, 2\) multiply to 4, but the matrix has 5 rows",
     ),
+    "more than a search reaches": (
+        lambda: tn.approximate(tn.CP((4,), (3,), 1, (3,)), np.random.default_rng(0).normal(size=(4, 3, 3)), eps=1e-3),
+        r"\{'eps': 0.001\}, needed what CP can reach, an error of .* at the sizes that it has, because a network with loops",
+    ),
+    "fewer than rank 1": (
+        lambda: tn.approximate(tn.CP((4,), (3,), 2, (3,)), np.ones((4, 3, 3)), num_params=9),
+        "needed what CP can reach, 10 parameters with all sizes 1, .* or take a larger format",
+    ),
+    "no weight": (
+        lambda: tn.suggest({"a": FMT}, {}, num_params=99),
+        "suggest: a has a format, but no weight was given",
+    ),
+    "too little for all": (
+        lambda: tn.suggest({"a": FMT}, {"a": FACTORS}, num_params=9),
+        "num_params=9, needed at least 10, because .* allow more, or leave weights out",
+    ),
+    "importance of nothing": (
+        lambda: tn.suggest({"a": FMT}, {"a": FACTORS}, num_params=20, importance={"b": 1.0}),
+        "importance of b, needed numbers ≥ 0 of weights that have a format",
+    ),
+    "negative importance": (
+        lambda: tn.suggest({"a": FMT}, {"a": FACTORS}, num_params=20, importance={"a": -1.0}),
+        "importance of a, needed numbers ≥ 0",
+    ),
     "loops": (ring, "is no tree of bonds, needed one, .* fit a smaller format to the matrix instead"),
     "identity of a truncated network": (
         identity,
