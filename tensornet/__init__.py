@@ -4,6 +4,7 @@ from . import files as files
 from . import formats as formats
 from . import testing as testing
 from ._distance import distance as distance
+from ._draw import draw as draw
 from ._errors import TensorNetError as TensorNetError
 from ._format import Format as Format
 from ._gauge import Mixed as Mixed
@@ -25,6 +26,7 @@ from .formats import ConvMPO as ConvMPO
 from .formats import Kronecker as Kronecker
 from .formats import LowRank as LowRank
 from .formats import Monarch as Monarch
+from .formats import Padded as Padded
 from .formats import TensorRing as TensorRing
 from .formats import Tucker as Tucker
 from .planning import Plan as Plan

@@ -134,8 +134,8 @@ def _refuse_overwritten(plan: tn.Plan, state: OverparameterizedState, params: An
         if guilty:
             raise TensorNetError(
                 f"overparameterize: somebody else wrote {', '.join(guilty)} since the last update (a loaded checkpoint, an "
-                f"EMA swap, a transformation after this one?), or a truncated weight was never replaced by its truncation; this "
-                f"update would undo that, because the factors are the truth; put the old values back, call state = "
+                f"EMA swap, a transformation after this one?), or a truncated weight was never replaced by its truncation; "
+                f"this update would undo that, because the factors are the truth; put the old values back, call state = "
                 f"tx.init(params) to decompose the new ones, or after init of truncated formats params = "
                 f"tensornet_jax.materialize(plan, state, params)"
             )

@@ -1,6 +1,7 @@
 """Laws of truncation: what it promises, it keeps."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from .._arrays import Array, widest
 from .._format import Format
@@ -18,7 +19,7 @@ def certificate_holds(case: Case) -> str | None:
         return "the format has no resized"
     w = case.weight()
     factors = case.fmt.decompose(w)
-    goals: list[dict[str, float]] = [{"max_bond": 1}]  # all there is time for where a goal takes a search
+    goals: list[dict[str, Any]] = [{"max_bond": 1}]  # all there is time for where a goal takes a search
     if is_tree(case.fmt.network.unshared):
         goals += [{"eps": 0.5}, {"eps": 0.05}, {"max_bond": 2}]
     for goal in goals:

@@ -7,7 +7,7 @@ from hypothesis import given
 from strategies import formats
 
 import tensornet as tn
-from tensornet._draw import draw
+from tensornet import draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -4,13 +4,18 @@ import tensornet as tn
 import tensornet_jax
 import tensornet_torch
 
-NAMES = "MPO LowRank Format Mixed Network Path TensorNetError Alignment Plan align plan formats testing distance norm save load files"
+NAMES = (
+    "Format Network Path Mixed TensorNetError formats testing files Plan plan top importance suggest Alignment align "
+    "MPO LowRank Kronecker BlockTensorTrain Monarch Tucker CP TensorRing ConvMPO Padded "
+    "distance norm save load fit Fit truncate approximate Truncation spectra entropy Suggestion Cost Machine draw"
+)
 
 ATTRIBUTES = "shape shapes bonds num_params scale central auxiliary decompose contract linearize apply pullback"
 
 
 def test_names_of_the_core():
     assert set(NAMES.split()) <= set(dir(tn))
+    assert len(tn.formats.names()) >= 10
 
 
 def test_names_of_the_adapters():

@@ -267,7 +267,7 @@ def test_a_truncated_weight_has_to_be_replaced_before_the_first_gradient():
     tx = tnj.overparameterize(optax.sgd(0.0), plan)
     state, grads = tx.init(params), {"kernel": jnp.ones((12, 10))}
     with pytest.raises(
-        tn.TensorNetError, match="a truncated weight was never replaced .* params = tensornet_jax.materialize"
+        tn.TensorNetError, match=r"a truncated weight was never replaced .* params = tensornet_jax\.materialize"
     ):
         tx.update(grads, state, params)
     params = tnj.materialize(plan, state, params)
