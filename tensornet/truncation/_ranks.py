@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .._network import Network
 
-Tails = Mapping[str, Sequence[float]]  # bond → ε² of keeping 0, 1, …, d of its values
+Tails = Mapping[str, Sequence[float]]  # bond, one of a group at least → ε² of keeping 0, 1, …, d of its values
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Cuts:
         """weight: of this network's squared errors among those of others"""
         self._network = network
         self.groups = _groups(network)
-        self.tails = [[weight * t for t in tails[g.bonds[0]]] for g in self.groups]
+        known = [next(tails[b] for b in g.bonds if b in tails) for g in self.groups]
+        self.tails = [[weight * t for t in each] for each in known]
         self.ranks = [len(t) - 1 for t in self.tails]
         self.volumes = [math.prod([*s]) for s in network.shapes]
 

@@ -35,6 +35,13 @@ class Sweep:
             self._seen[b.bond] = m, *self.reduction.schmidt(m)
         return {bond: values for bond, (_, values, _) in self._seen.items()}
 
+    def scale(self, unit: Array) -> None:
+        """Multiply the tensor by `unit` (*lead,), and what is known of it. Where that is 1 for all, nothing is lost."""
+        xp, k = namespace(unit), self.tree.root
+        self.factors[k] = self.factors[k] * xp.reshape(unit, (*unit.shape, *[1] * (self.factors[k].ndim - unit.ndim)))
+        known = self.last.items()
+        self.last = {b: v * xp.reshape(unit, (*unit.shape, *[1] * (v.ndim - unit.ndim))) for b, v in known}
+
     def run(self, choose: Choose) -> "Sweep":
         self._below(self.tree.root, None, None, choose)
         self._shed()

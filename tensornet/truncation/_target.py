@@ -7,9 +7,8 @@ from typing import Any, SupportsIndex
 from .._arrays import Array, namespace
 from .._errors import TensorNetError
 from .._format import Format
-from .._network import Network
 from ._precision import Precision
-from ._ranks import Cuts, capped, within_error, within_params
+from ._ranks import Cuts, Tails, capped, within_error, within_params
 from ._sweep import Choose, Sweep, squared_tails
 
 
@@ -41,26 +40,31 @@ class Target:
             _check_smaller(who, fmt, value)
         return Target(who, fmt, kind, value)
 
-    def choice(self, sweep: Sweep, precision: Precision, lead: int, square: Array) -> Choose:
-        """How many values of each bond to keep of a tensor whose squared norm (*lead,) is `square`."""
+    def choice(self, sweep: Sweep, precision: Precision, noise: Array, square: Array) -> Choose:
+        """How many values of each bond to keep.
+
+        noise: (*lead,) the relative error that rounding may add
+        square: (*lead,) the squared norm
+        """
         if self.kind == "max_bond":
             return lambda bond, tails: int(self.value)
         if self.kind == "to":
             return lambda bond, tails: self.value.network.size[bond]
         tails = {b: relative(squared_tails(s), square) for b, s in sweep.spectra().items()}
+        highest = worst(self.who, tails)
         if self.kind == "num_params":
-            return self._by_params(self.fmt.network, worst(self.who, tails))
-        noise = precision.noise
-        if self.value <= 2 * noise:
+            return self._by_params(highest)
+        most = float(namespace(noise).max(noise))
+        if self.value <= 2 * most:
             raise TensorNetError(
-                f"{self.who}: eps={self.value!r}, needed more than {2 * noise:.1e}, because rounding alone may cost "
-                f"{noise:.1e} in {precision.dtype}; allow more, or bring a wider dtype"
+                f"{self.who}: eps={self.value!r}, needed more than {2 * most:.1e}, because rounding alone may cost "
+                f"{most:.1e} in {precision.dtype}; allow more, or bring a wider dtype"
             )
-        return self._by_error(self.fmt.network, tails, (self.value - noise) ** 2, square)
+        return self._by_error(highest, tails, (self.value - most) ** 2, square)
 
-    def _by_error(self, network: Network, tails: Mapping[str, Array], budget: float, square: Array) -> Choose:
+    def _by_error(self, highest: Tails, tails: Mapping[str, Array], budget: float, square: Array) -> Choose:
         """Bonds chosen together; each may spend what those before it have left over."""
-        sizes = within_error(network, worst(self.who, tails), budget)
+        sizes = within_error(self.fmt.network, highest, budget)
         planned = {b: t[..., sizes[b]] for b, t in tails.items()}
         spare = [budget - sum(planned.values())]
 
@@ -74,8 +78,9 @@ class Target:
 
         return choose
 
-    def _by_params(self, network: Network, tails: Mapping[str, list[float]]) -> Choose:
-        least = self.fmt.resized({b: 1 for b in tails}).num_params
+    def _by_params(self, tails: Tails) -> Choose:
+        network = self.fmt.network
+        least = self.fmt.resized({b: 1 for b in network.bonds}).num_params
         if self.value < least:
             raise TensorNetError(
                 f"{self.who}: num_params={self.value}, needed at least {least}, because that is what {type(self.fmt).__name__} "

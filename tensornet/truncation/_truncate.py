@@ -1,7 +1,6 @@
 """truncate and approximate: a smaller format of a weight, with a certificate."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from .._arrays import Array, checked_weight, namespace
 from .._blocks import reshare, unshare
@@ -9,6 +8,7 @@ from .._distance import distance
 from .._format import Format
 from .._gauge import Gauge
 from .._graph import is_tree
+from .._links import Links
 from .._norm import frobenius, norm, precise
 from .._tree import Tree, balance, canonical, embed, full_sizes, largest, regauge
 from ._precision import Precision
@@ -50,8 +50,13 @@ def truncate(
     precision, wide = Precision.of(fmt.network, factors)
     if not is_tree(fmt.network.unshared):
         return refit(target, fmt.contract(wide), gauge, precision)
-    root = largest(fmt.network.unshared)
-    made, size = _swept(target, canonical(fmt.network, wide, root), root, lead, precision, gauge, _seen(fmt, factors))
+    network, moved = unshare(fmt.network, wide)
+    links = Links.of(network)
+    root = largest(links.network)
+    tree, moved = Tree.of(links.network, root), canonical(links.network, links.without(moved), root)
+    made, size = _swept(
+        target, links, Sweep(tree, moved, precision.reduction), lead, precision, gauge, _seen(fmt, factors)
+    )
     return Truncation(*made, lambda: distance(fmt, factors, made[0], made[1]) / size)
 
 
@@ -80,8 +85,11 @@ def approximate(
     if fitted:
         return refit(target, wide, gauge, precision)
     lead = w.ndim - len(fmt.shape)
-    factors, root = embed(full.network, full._as_matrix(wide))
-    made, size = _swept(target, factors, root, lead, precision, gauge, None)
+    factors, root = embed(Links.of(full.network).network, full._as_matrix(wide))
+    links = Links.of(full.network.unshared)
+    _, factors = unshare(Links.of(full.network).network, factors)
+    sweep = Sweep(Tree.of(links.network, root), factors, precision.reduction)
+    made, size = _swept(target, links, sweep, lead, precision, gauge, None)
     return Truncation(*made, lambda: frobenius(wide - made[0].contract(precise(made[1])), lead) / size)
 
 
@@ -92,40 +100,34 @@ def _seen(fmt: Format, factors: Sequence[Array]) -> Array | None:
 
 def _swept(
     target: Target,
-    factors: Sequence[Array],
-    root: int,
+    links: Links,
+    sweep: Sweep,
     lead: int,
     precision: Precision,
     gauge: Gauge,
     seen: Array | None,
 ) -> tuple[tuple[Format, tuple[Array, ...], Array], Array]:
-    """(format, factors, bound) of a canonical form at `root`, and ‖W‖ or, where it is 0, 1."""
-    fmt = target.fmt
-    network, factors = unshare(fmt.network, factors)
-    xp, tree = namespace(*factors), Tree.of(network, root)
-    whole = precision.norm(factors[root], lead)
+    """(format, factors, bound) after the sweep, and ‖W‖ or, where it is 0, 1."""
+    fmt, root = target.fmt, sweep.tree.root
+    xp = namespace(*sweep.factors)
+    whole = precision.norm(sweep.factors[root], lead)
     size = whole if seen is None else seen
     size = xp.where(size > 0, size, xp.ones_like(size))
-    unit = xp.reshape(size, (*size.shape, *[1] * (factors[root].ndim - lead)))
+    noise = precision.noise * xp.maximum(whole / size, xp.ones_like(size))
+    unit = xp.ones_like(size) if precision.squares else size
     if not precision.squares:
-        factors[root] = factors[root] / unit
-    square = size * size if precision.squares else xp.ones_like(size)
-    sweep = Sweep(tree, factors, precision.reduction)
-    sweep.run(target.choice(sweep, precision, lead, square))
-    lost = sum(relative(e[..., None], square)[..., 0] for e in sweep.lost.values())
+        sweep.scale(1 / unit)
+    sweep.run(target.choice(sweep, precision, noise, (size / unit) ** 2))
+    lost = sum(relative(e[..., None], (size / unit) ** 2)[..., 0] for e in sweep.lost.values())
     if not precision.squares:
-        sweep.factors[root] = sweep.factors[root] * unit
-        sweep.last = {b: v * xp.reshape(size, (*size.shape, *[1] * (v.ndim - lead))) for b, v in sweep.last.items()}
-    smaller = fmt.resized(sweep.sizes)
-    made = [xp.astype(f, precision.dtype, copy=False) for f in _in_gauge(sweep, precision, gauge, fmt.central)]
-    bound = xp.sqrt(lost + 0 * size) + precision.noise * xp.maximum(whole / size, xp.ones_like(size))
-    return (smaller, tuple(reshare(fmt.network, made)), bound), size
+        sweep.scale(unit)
+    made = [xp.astype(f, precision.dtype, copy=False) for f in _in_gauge(sweep, links, precision, gauge, fmt.central)]
+    bound = xp.sqrt(lost + 0 * size) + noise
+    return (fmt.resized(links.sizes(sweep.sizes)), tuple(reshare(fmt.network, made)), bound), size
 
 
-def _in_gauge(sweep: Sweep, precision: Precision, gauge: Gauge, central: int | None) -> list[Array]:
-    """The factors of a sweep, in `gauge` and with the shared axes before the others still."""
-    tree = sweep.tree
-    network = replace(tree.network, sizes=tuple({**tree.network.size, **sweep.sizes}.items()))
-    if gauge == "balanced":
-        return balance(replace(tree, network=network), sweep.factors, precision.reduction, sweep.last)
-    return regauge(network, sweep.factors, gauge, central)
+def _in_gauge(sweep: Sweep, links: Links, precision: Precision, gauge: Gauge, central: int | None) -> list[Array]:
+    """The factors of a sweep with their links, in `gauge` and with the shared axes before the others still."""
+    if gauge != "balanced":
+        return regauge(*links.restored(sweep.factors, sweep.sizes), gauge, central)
+    return links.restored(balance(sweep.tree, sweep.factors, precision.reduction, sweep.last), sweep.sizes)[1]
