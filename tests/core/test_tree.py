@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import tensornet as tn
 from tensornet._contract import contract
 from tensornet._graph import bond_towards, is_tree, sides
+from tensornet._links import Links
 from tensornet._path import Path
 from tensornet._tree import canonical, embed, full_sizes, regauge, schmidt
 from tensornet._unfold import gram
@@ -178,3 +179,26 @@ def test_gram_matrix_in_blocks(shape):
     axis = shape.index(64) - len(shape)
     m = np.moveaxis(x, axis, -1).reshape(2, -1, 64)
     assert np.allclose(gram(x, axis, len(shape)), m.conj().swapaxes(-1, -2) @ m)
+
+
+@given(network=trees())
+def test_links_are_taken_out_and_put_back(network):
+    """Without its links a tree is the same tensor; with them it is again, at any sizes of bonds."""
+    links = Links.of(network)
+    assert is_tree(links.network)
+    assert Links.of(links.network).taken == ()
+    factors = random_factors(network, (2,))
+    bare = links.without(factors)
+    w = dense(network, factors)
+    assert close(dense(links.network, bare).reshape(w.shape), w)
+    sizes = {b: links.network.size[b] for b in links.network.bonds}
+    whole, restored = links.restored(bare, sizes)
+    assert whole == network
+    assert [f.shape[1:] for f in restored] == list(network.shapes)
+    assert close(dense(network, restored), w)
+
+
+def test_links_of_the_paper_s_layout():
+    links = Links.of(tn.MPO((8, 1, 1, 1, 6), (4, 1, 1, 1, 3)).network)
+    assert links.kept == (0, 4)
+    assert set(dict(links.stands).values()) == {"d1"}
