@@ -72,7 +72,8 @@ def _excuse(fmt: Format) -> str | None:
 
 
 def _lacks_resized(fmt: Format) -> bool:
-    return bool(fmt.network.summed) and type(fmt).resized is Format.resized
+    nothing_to_cut = is_tree(fmt.network.unshared) and not fmt.network.bonds
+    return type(fmt).resized is Format.resized and not nothing_to_cut
 
 
 def _dense(fmt: Format, factors: Sequence[Array]) -> Array:

@@ -76,7 +76,7 @@ def approximate(
     network that is fitted, it says the most there may be).
     """
     fitted = not is_tree(fmt.network.unshared)
-    full = fmt if fitted else fmt.resized(full_sizes(fmt.network))
+    full = fmt if fitted or not fmt.network.bonds else fmt.resized(full_sizes(fmt.network))
     target = Target.of("approximate", full, eps=eps, max_bond=max_bond, num_params=num_params, to=to)
     if tuple(w.shape[-len(fmt.shape) :]) != fmt.shape:
         raise fmt.shape_error(tuple(w.shape))
@@ -123,7 +123,8 @@ def _swept(
         sweep.scale(unit)
     made = [xp.astype(f, precision.dtype, copy=False) for f in _in_gauge(sweep, links, precision, gauge, fmt.central)]
     bound = xp.sqrt(lost + 0 * size) + noise
-    return (fmt.resized(links.sizes(sweep.sizes)), tuple(reshare(fmt.network, made)), bound), size
+    smaller = fmt.resized(links.sizes(sweep.sizes)) if sweep.sizes else fmt
+    return (smaller, tuple(reshare(fmt.network, made)), bound), size
 
 
 def _in_gauge(sweep: Sweep, links: Links, precision: Precision, gauge: Gauge, central: int | None) -> list[Array]:
