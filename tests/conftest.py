@@ -1,6 +1,7 @@
 """What every test file shares: quiet, deterministic, one thread each, float64 in JAX."""
 
 import os
+import sys
 
 # Before a library is loaded, because each reads its variables then. The suite runs in two processes on two cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -33,3 +34,11 @@ def library(request) -> Library:
 @pytest.fixture(params=["float32", "float64"])
 def dtype(request) -> str:
     return request.param
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_compiled():
+    """JAX keeps what it compiled, some gigabytes of it over the whole suite, and no module needs that of another."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
