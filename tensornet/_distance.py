@@ -10,7 +10,7 @@ from array_api_compat import device
 
 from ._arrays import Array, namespace
 from ._errors import TensorNetError
-from ._format import Format
+from ._format import Format, check_is_format
 from ._network import Network
 from ._norm import frobenius, network_norm, precise
 
@@ -36,6 +36,8 @@ def distance(fmt_a: Format, a: Sequence[Array], fmt_b: Format, b: Sequence[Array
 
 
 def _check(fmt_a: Format, a: Sequence[Array], fmt_b: Format, b: Sequence[Array]) -> None:
+    check_is_format("distance", fmt_a)
+    check_is_format("distance", fmt_b)
     if fmt_a.shape != fmt_b.shape:
         raise TensorNetError(
             f"distance: A is of shape {fmt_a.shape} and B of {fmt_b.shape}, needed two weights of one shape, because the "

@@ -255,3 +255,12 @@ class Format(Applicable, ABC):
         """Plain data that `formats.from_dict` reads back."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
         return {"format": self.name, **{k: v.to_dict() if isinstance(v, Format) else v for k, v in values.items()}}
+
+
+def check_is_format(who: str, fmt: Any) -> None:
+    """Refuse what is no format, before its factors are taken for one."""
+    if not isinstance(fmt, Format):
+        raise TensorNetError(
+            f"{who}: got a {type(fmt).__name__} where a Format is needed, because the format stands before its factors and "
+            f"says what they are; swap the two, or pass the format they were made with"
+        )

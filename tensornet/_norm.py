@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from ._arrays import Array, abs2, constant, namespace, widest, working_dtype
 from ._contract import _multiply, _permute
-from ._format import Format
+from ._format import Format, check_is_format
 from ._pair import Indices, Pair, volume
 
 
@@ -23,6 +23,7 @@ def norm(fmt: Format, factors: Sequence[Array], /) -> Array:
 
     raises: TensorNetError for factors of another format
     """
+    check_is_format("norm", fmt)
     lead = fmt.check_factors(factors)
     if fmt.matrix_shape != fmt.network.shape:  # the padding must not count
         return frobenius(fmt.contract(precise(factors)), len(lead))

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from array_api_compat import device
+from array_api_compat import device, is_array_api_obj
 
 from .._arrays import Array, constant, is_complex, namespace
 from .._contract import advance, contract, finish, squeezed
@@ -118,6 +118,11 @@ def itemsize(x: Array) -> int:
 
 
 def _check(fmt: "Applicable", x: Array, lead: tuple[int, ...]) -> None:
+    if not (is_array_api_obj(x) and namespace(x).isdtype(x.dtype, ("real floating", "complex floating"))):
+        raise TensorNetError(
+            f"{type(fmt).__name__}.apply: x is {getattr(x, 'dtype', type(x).__name__)}, needed an array of floats, as the "
+            f"factors are, because it is multiplied by them; convert it, e.g. xp.astype(x, factors[0].dtype)"
+        )
     got, (_, cols) = tuple(x.shape), fmt.matrix_shape
     if got[-1:] != (cols,):
         raise TensorNetError(

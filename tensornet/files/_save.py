@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from .._arrays import Array
 from .._errors import TensorNetError
@@ -33,7 +34,9 @@ def save(
         registered, metadata that are no texts; OSError where the system refuses
     """
     tensors, noted = {}, {}
-    for name, (fmt, factors) in weights.items():
+    for name, pair in weights.items():
+        _check_pair(name, pair)
+        fmt, factors = pair
         _check(name, fmt, factors)
         named = {tensor_name(name, k): factor for k, factor in enumerate(factors)}
         sums = tuple(_checksum(name, fmt, factor) for factor in factors)
@@ -54,6 +57,14 @@ def _kind(factor: Array) -> tuple[str, tuple[int, ...]]:
 
 def _checksum(name: str, fmt: Format, factor: Array) -> int:
     return checksum(name, fmt, *_kind(factor), to_bytes(split(factor)))
+
+
+def _check_pair(name: str, pair: Any) -> None:
+    if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], Format)):
+        raise TensorNetError(
+            f"save: {name!r} is a {type(pair).__name__}, needed a pair (format, factors), because factors alone do not say "
+            f"what they are; pass both, the format first"
+        )
 
 
 def _check(name: str, fmt: Format, factors: Sequence[Array]) -> None:

@@ -36,7 +36,7 @@ def for_shape(
         parts = cores if layout == "even" else 2
         return padded(shape, partial(for_shape, who, make), options, parts=parts)
     matrix, scale = (shape[0], shape[1]), size.get("scale")
-    if scale is not None and scale > 1 and all(v is None for k, v in size.items() if k != "scale"):
+    if scale is not None and 1 < scale < math.inf and all(v is None for k, v in size.items() if k != "scale"):
         wide = [make(*modes) for modes in _candidates(who, matrix, cores, layout)]
         return min(wide, key=lambda f: abs(math.log(f.scale / scale)))
     return sized(who, capped(make(*_modes(who, matrix, cores, layout))), **size)

@@ -1,7 +1,8 @@
 """How large a format may become: a rank, a number of parameters, or a share of the dense ones."""
 
 from collections.abc import Callable, Sequence
-from math import prod
+from math import inf, prod
+from numbers import Real
 from typing import Any, SupportsIndex, TypeVar
 
 from .._errors import TensorNetError
@@ -31,6 +32,12 @@ def sized(
             f"{who}: rank={rank!r}, needed an integer of at least 1, because it is the size of an index; pass one, or None "
             f"for the full rank"
         )
+    for name, value in (("num_params", num_params), ("scale", scale)):
+        if value is not None and not (isinstance(value, Real) and 0 < value < inf):
+            raise TensorNetError(
+                f"{who}: {name}={value!r}, needed a positive number, because it is a budget; pass one, or None for the "
+                f"full rank"
+            )
     full = make(None)
     if num_params is None and scale is None:
         return full if rank is None else make(rank)

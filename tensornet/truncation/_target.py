@@ -6,7 +6,7 @@ from typing import Any, SupportsIndex
 
 from .._arrays import Array, namespace
 from .._errors import TensorNetError
-from .._format import Format
+from .._format import Format, check_is_format
 from ._precision import Precision
 from ._ranks import Cuts, Tails, capped, within_error, within_params
 from ._sweep import Choose, Sweep, squared_tails
@@ -23,6 +23,7 @@ class Target:
 
     @staticmethod
     def of(who: str, fmt: Format, **goals: Any) -> "Target":
+        check_is_format(who, fmt)
         given = {k: v for k, v in goals.items() if v is not None}
         if len(given) != 1:
             raise TensorNetError(

@@ -10,6 +10,29 @@ TABLE = tn.MPO((2, 3), (2, 2), (2,))
 ROWS = TABLE.sample(np.ones)
 
 CASES = {
+    "swapped in norm": (lambda: tn.norm(ROWS, TABLE), "norm: got a tuple where a Format is needed, .* swap the two"),
+    "swapped in distance": (lambda: tn.distance(TABLE, TABLE, ROWS, ROWS), "distance: got a tuple where a Format"),
+    "swapped in truncate": (lambda: tn.truncate(ROWS, TABLE, max_bond=1), "truncate: got a tuple where a Format"),
+    "factors alone": (lambda: tn.save("x", {"a": ROWS}), r"save: 'a' is a tuple, needed a pair \(format, factors\)"),
+    "swapped in save": (lambda: tn.save("x", {"a": (ROWS, TABLE)}), "save: 'a' is a tuple, needed a pair"),
+    "x of integers": (
+        lambda: TABLE.apply(ROWS, np.arange(4)),
+        "apply: x is int64, needed an array of floats, .* convert",
+    ),
+    "x a list": (lambda: TABLE.apply(ROWS, [1.0] * 4), "apply: x is list, needed an array of floats"),
+    "scale without end": (
+        lambda: tn.MPO.for_shape((12, 10), scale=float("inf")),
+        "scale=inf, needed a positive number",
+    ),
+    "negative budget": (
+        lambda: tn.LowRank.for_shape((12, 10), num_params=-1),
+        "num_params=-1, needed a positive number",
+    ),
+    "a low rank of nothing": (
+        lambda: tn.LowRank(-1, 4),
+        r"LowRank: \(out, in_\)=\(-1, 4\), needed 2 positive integers",
+    ),
+    "a truth for a rank": (lambda: tn.LowRank(12, 10, True), "rank True of a 12 × 10 matrix, needed an integer"),
     # formats
     "shape of one": (
         lambda: tn.Kronecker((2,), (3, 2)),
@@ -65,7 +88,7 @@ CASES = {
     ),
     "NaN parameters": (
         lambda: tn.LowRank.for_shape((4, 6), scale=float("nan")),
-        "'scale': nan.* allows nan parameters",
+        "scale=nan, needed a positive number, because it is a budget",
     ),
     "unknown layout": (
         lambda: tn.MPO.for_shape((4, 6), layout="odd"),
