@@ -1,12 +1,15 @@
-"""`python tests/mutation [share]`: the share of mutants of the core that its tests kill.
+"""`python tests/mutation [share] [minutes]`: the share of mutants of the core that its tests kill.
 
-share: of all mutants, drawn at random with a fixed seed; 1 takes all (hours on two cores)
+share    of all mutants, drawn at random with a fixed seed; 1 takes all (hours on two cores)
+minutes  after which no further mutant is begun: the order is random, so that those done are a random sample as well
 """
 
 import json
+import math
 import os
 import random
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -28,7 +31,7 @@ BUDGET = 30.0  # seconds of tests for one mutant, the quickest first
 TESTS = ["tests/core", "-k", "not jax and not compile and not house_style and not purity and not killed"]
 
 
-def main(share: float) -> None:
+def main(share: float, minutes: float) -> None:
     """Print the score and write every mutant's fate to runs/mutation.json."""
     torch.set_num_threads(1)
     os.chdir(ROOT)
@@ -45,20 +48,22 @@ def main(share: float) -> None:
     lines = {tuple(k): v for k, v in kept}
     found = mutants()
     chosen = random.Random(0).sample(found, round(share * len(found)))
-    fates = run(chosen, lines, seconds)
+    fates = run(chosen, lines, seconds, minutes)
     killed = sum(fate in ("killed", "timed out") for fate in fates.values())
     Path("runs/mutation.json").write_text(json.dumps([{**vars(m), "fate": f} for m, f in fates.items()], indent=0))
     print(f"{killed} of {len(fates)} mutants killed, {killed / len(fates):.1%} ({len(found)} mutants in all)")
 
 
-def run(chosen: list[Mutant], lines: dict[tuple[str, int], list[str]], seconds: dict[str, float]) -> dict[Mutant, str]:
+def run(
+    chosen: list[Mutant], lines: dict[tuple[str, int], list[str]], seconds: dict[str, float], minutes: float
+) -> dict[Mutant, str]:
     """Mutant → "killed", "timed out" (killed as well), "survived" or "not covered"."""
     fates: dict[Mutant, str] = {}
     running: dict[int, Mutant] = {}
-    waiting = list(chosen)
+    waiting, end = list(chosen), time.monotonic() + 60 * minutes
     everything = sorted(seconds, key=seconds.__getitem__)
-    while waiting or running:
-        while waiting and len(running) < WORKERS:
+    while (waiting and time.monotonic() < end) or running:
+        while waiting and time.monotonic() < end and len(running) < WORKERS:
             mutant = waiting.pop()
             ran = next((lines[mutant.file, n] for n in mutant.lines() if (mutant.file, n) in lines), None)
             if ran is None:
@@ -85,4 +90,5 @@ def within(tests: list[str], seconds: dict[str, float]) -> list[str]:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 1.0)
+    share, minutes = (*map(float, sys.argv[1:]), *(1.0, math.inf)[len(sys.argv) - 1 :])
+    main(share, minutes)
