@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install demo test check bench mutants clean
+.PHONY: install demo test check laws bench mutants clean
 
 install: $(STAMP)
 
@@ -27,6 +27,10 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
+
+# The whole cross product of formats, laws and dtypes in JAX as well, eager and under jit; about an hour.
+laws: install
+	LAWS=all $(BIN)/pytest --numprocesses 2 --dist worksteal tests/core/test_laws.py tests/core/test_laws_jax.py
 
 bench: install
 	$(BIN)/opdf bench

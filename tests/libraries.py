@@ -1,6 +1,7 @@
 """The four array libraries that every law is tested on."""
 
 import importlib
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -32,4 +33,6 @@ LIBRARIES = (
     Library("torch", "array_api_compat.torch", 15),
     Library("jax", "jax.numpy", 2),
 )
+EVERYTHING = os.environ.get("LAWS") == "all"  # `make laws`: everything in JAX too, which takes an hour
+DTYPES = ("float32", "float64", "complex64")
 BY_NAME = {library.name: library for library in LIBRARIES}

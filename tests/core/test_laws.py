@@ -3,14 +3,15 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from libraries import BY_NAME
+from libraries import BY_NAME, DTYPES, EVERYTHING
 from strategies import formats
 
 import tensornet as tn
 from tensornet.testing import LAWS, check_format, laws
 from tensornet.testing._case import Case
 
-EAGER = [BY_NAME[n] for n in ("strict", "numpy", "torch")]  # JAX compiles each shape: test_laws_jax.py
+# JAX compiles each operation for each shape: test_laws_jax.py, and all of it here by `make laws`
+EAGER = [BY_NAME[n] for n in ("strict", "numpy", "torch", *(["jax"] if EVERYTHING else []))]
 
 AWKWARD = [
     tn.MPO((4, 1, 1, 1, 3), (2, 1, 1, 1, 3)),  # the paper's layout
@@ -56,7 +57,7 @@ AWKWARD = [
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
 @pytest.mark.parametrize("library", EAGER, ids=lambda library: library.name)
-@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_law_holds_for_random_formats(law, library, dtype):
     @settings(max_examples=library.examples)
     @given(fmt=formats(), seed=st.integers(0, 9))

@@ -1,7 +1,7 @@
 """The laws in JAX: once as it comes, and with every call of a format under jit."""
 
 import pytest
-from libraries import BY_NAME
+from libraries import BY_NAME, DTYPES, EVERYTHING
 
 import tensornet as tn
 from tensornet import Format, _distance, _norm
@@ -23,6 +23,8 @@ CASES = [  # every case compiles anew, for many seconds: each format once, each 
     (tn.ConvMPO((2, 2), (1, 3), (2,)), "float32"),
     (tn.MPO.for_shape((5, 7), cores=2, pad=True), "float64"),
 ]
+if EVERYTHING:
+    CASES = [(fmt, dtype) for fmt, _ in CASES for dtype in DTYPES]
 
 
 @pytest.fixture
