@@ -54,6 +54,8 @@ class Mutant:
         """Its line, then the other lines of its statement: those that a tracer may report in its place."""
         nodes = [n for n in ast.walk(ast.parse((ROOT / self.file).read_text())) if isinstance(n, ast.stmt)]
         around = [n for n in nodes if n.lineno <= self.line <= n.end_lineno]
+        if not around:  # a decorator stands before its function
+            return [self.line]
         least = min(around, key=lambda n: n.end_lineno - n.lineno)
         return [self.line, *range(least.lineno, least.end_lineno + 1)]
 
