@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 
 from array_api_compat import device
 
-from ._arrays import Array, checked_weight, namespace
+from ._arrays import Array, checked_weight, constant, namespace, working_dtype
 from ._contract import contract, linearize, pullback
 from ._errors import TensorNetError
 from ._gauge import Gauge
-from ._graph import represents_everything
-from ._lookup import check_ids, lookup
+from ._graph import is_tree, represents_everything
+from ._lookup import check_ids, lookup, row_numbers
 from ._network import Network
 from ._path import Path
 from .cost import Applicable
@@ -211,8 +211,10 @@ class Format(Applicable, ABC):
         xp, shape = namespace(ids, *factors), (*ids.shape, *self.shape[1:])
         if 0 in ids.shape:
             return xp.zeros(shape, dtype=factors[0].dtype, device=device(ids))
+        who = f"{type(self).__name__}.lookup"
+        ids = row_numbers(who, ids)
         if check:
-            check_ids(f"{type(self).__name__}.lookup", ids, self.shape[0])
+            check_ids(who, ids, self.shape[0])
         found = lookup(self.network, factors, xp.reshape(ids, (-1,)))
         return xp.reshape(found[:, : self.matrix_shape[1]], shape)
 
@@ -230,9 +232,13 @@ class Format(Applicable, ABC):
 
     def regauge(self, factors: Sequence[Array], gauge: Gauge, /) -> tuple[Array, ...]:
         """The same matrix in another gauge."""
-        if self.iterative:  # no second search would end at the very same matrix
+        by_bonds = gauge != "identity" and is_tree(self.network.unshared)
+        if self.iterative or (by_bonds and not self.exact):
+            # No second search would end at the very same matrix, nor need what is padded fit into truncated bonds again.
             self.check_factors(factors)
-            return tuple(in_gauge(self, factors, gauge))
+            xp = namespace(*factors)
+            wide = [xp.astype(constant(f), working_dtype(f, xp), copy=False) for f in factors]
+            return tuple(in_gauge(self, wide, gauge))
         return self.decompose(self.contract(factors), gauge=gauge, check_finite=False)
 
     def check_factors(self, factors: Sequence[Array], /) -> tuple[int, ...]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from array_api_compat import device
+
 from ._arrays import Array, namespace
 from ._contract import contract
 from ._errors import TensorNetError
@@ -19,14 +21,20 @@ def lookup(network: Network, factors: Sequence[Array], ids: Array) -> Array:
     return contract(Path.of_matrix(_picked(network, n)), picked)
 
 
-def check_ids(who: str, ids: Array, rows: int) -> None:
-    """Refuse ids that are no row numbers: digits would wrap around without a word."""
+def row_numbers(who: str, ids: Array) -> Array:
+    """ids in the dtype that their library counts in: products of digits would wrap around in a narrow one."""
     xp = namespace(ids)
     if not xp.isdtype(ids.dtype, "integral"):
         raise TensorNetError(
             f"{who}: got ids of dtype {ids.dtype}, needed integers, because they number rows (a mask would be rows 0 and "
             f"1); convert them first, a mask with xp.nonzero"
         )
+    return xp.astype(ids, xp.__array_namespace_info__().default_dtypes(device=device(ids))["indexing"], copy=False)
+
+
+def check_ids(who: str, ids: Array, rows: int) -> None:
+    """Refuse ids that are no row numbers: digits would wrap around without a word."""
+    xp = namespace(ids)
     try:
         bad = bool(xp.any((ids < 0) | (ids >= rows)))
     except TypeError as error:

@@ -34,7 +34,7 @@ class OverparameterizedState(NamedTuple):
 
     factors    weight name → factors, the truth about that weight
     inner      state of the user's own transformation, over the parameters with factors in place of planned weights
-    written    weight name → checksum of the weight as the last update leaves it
+    written    weight name → (2,) checksums of the weight: as the last update leaves it, and as `materialize` writes it
     alignment  None without alignment
     """
 

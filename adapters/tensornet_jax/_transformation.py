@@ -54,7 +54,7 @@ def overparameterize(
         return OverparameterizedState(
             factors=factors,
             inner=inner.init(_with_factors(params, factors)),
-            written={name: checksum(_start(plan, name, factors[name], leaves[name])) for name in plan},
+            written={name: _start(plan, name, factors[name], leaves[name]) for name in plan},
             alignment=_alignment.begin(teacher) if alignment else None,
         )
 
@@ -68,15 +68,23 @@ def overparameterize(
         factors = {name: after[name] for name in plan}
         updates = _updates(plan, params, factors, branches(params, steps))
         arrived = named_leaves(optax.apply_updates(params, updates))
-        written = {name: checksum(arrived[name]) for name in plan}
+        written = {name: _arrived(plan, name, factors[name], arrived[name]) for name in plan}
         return updates, OverparameterizedState(factors, inner_state, written, aligned)
 
     return optax.GradientTransformationExtraArgs(init, update)
 
 
 def _start(plan: tn.Plan, name: str, factors: Factors, leaf: Array) -> Array:
-    """The weight that the first gradient has to be taken at: where factors hold only part of the weight, that part."""
-    return leaf if plan[name].exact else contracted(plan, name, factors).astype(leaf.dtype)
+    """Checksums of the weight that the first gradient may be taken at: as it is, if the factors hold all of it, or as
+    `materialize` writes it.
+    """
+    made = checksum(contracted(plan, name, factors).astype(leaf.dtype))
+    return jnp.stack([checksum(leaf) if plan[name].exact else made, made])
+
+
+def _arrived(plan: tn.Plan, name: str, factors: Factors, leaf: Array) -> Array:
+    """Checksums of the weight as this update leaves it, and as `materialize` writes it, one rounding apart."""
+    return jnp.stack([checksum(leaf), checksum(contracted(plan, name, factors).astype(leaf.dtype))])
 
 
 def _gradients(
@@ -127,7 +135,7 @@ def _with_factors(tree: Any, factors: dict[str, Factors]) -> Any:
 
 def _refuse_overwritten(plan: tn.Plan, state: OverparameterizedState, params: Any) -> None:
     leaves, names = named_leaves(params), tuple(plan)
-    changed = jnp.stack([checksum(leaves[n]) != state.written[n] for n in names])
+    changed = jnp.stack([jnp.all(checksum(leaves[n]) != state.written[n]) for n in names])
 
     def refuse(changed: Array) -> None:
         guilty = [n for n, c in zip(names, changed, strict=True) if c]

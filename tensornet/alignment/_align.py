@@ -36,7 +36,8 @@ def align(
 
     student, teacher: factors of `fmt`, (*lead, *shape) each; the teacher is a constant
     form: for "procrustes", the gauge that the student was decomposed in
-    returns: a scalar, summed over lead axes; zero when the two are equal (for "procrustes", up to the gauge within `form`)
+    returns: a scalar, summed over lead axes; zero when the two are equal (for "procrustes", up to the gauge within
+        `form`, and to what a student holds in its padding)
     """
     check_gauge("align", gauge)
     lead = {fmt.check_factors(student), fmt.check_factors(teacher)}
@@ -51,7 +52,10 @@ def align(
         )
     teacher = tuple(constant(t) for t in teacher)
     if gauge == "procrustes":
-        teacher = fmt.regauge(teacher, form)
+        if fmt.matrix_shape == fmt.network.shape:
+            teacher = fmt.regauge(teacher, form)
+        else:  # what the teacher holds in its padding is no target
+            teacher = fmt.decompose(fmt.contract(teacher), gauge=form, check_finite=False)
     return distance_to(fmt, student, target(fmt, student, teacher, gauge), gauge)
 
 

@@ -10,6 +10,7 @@ from .._blocks import reshare
 from .._errors import TensorNetError
 from .._gauge import Gauge
 from .._network import Network
+from .._tree import regauge
 from ._sizing import positive
 
 
@@ -33,7 +34,10 @@ def fill(who: str, network: Network, w: Array, gauge: Gauge, centre: int | None)
     if centre is not None:
         factors = _chain.sweep(factors, carrying[near], centre)
     small = network.unshared.shapes
-    return reshare(network, [xp.reshape(f, lead + s) for f, s in zip(factors, small, strict=True)])
+    made = reshare(network, [xp.reshape(f, lead + s) for f, s in zip(factors, small, strict=True)])
+    # Each cut lowers the values of those before it: what was split evenly by them is split anew by those that are left.
+    cut_twice = len(carrying) > 2 and own[1] != _chain.full_bonds(own[0])
+    return regauge(network, made, gauge, None) if gauge == "balanced" and cut_twice else made
 
 
 def checked_bonds(who: str, bonds: Sequence[int] | None, modes: tuple[int, ...]) -> tuple[int, ...]:

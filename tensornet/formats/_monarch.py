@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from .._arrays import Array
-from .._errors import TensorNetError
 from .._format import Format
 from .._gauge import Gauge
 from .._network import Network
@@ -71,13 +70,9 @@ class Monarch(Format):
     def network(self) -> Network:
         return self._train.network
 
-    def resized(self, sizes: Mapping[str, int]) -> "Monarch":
-        if any(s != 1 for s in sizes.values()):
-            raise TensorNetError(
-                f"Monarch.resized: {dict(sizes)}, needed size 1, because a Monarch matrix has blocks of rank 1; take a "
-                f"BlockTensorTrain"
-            )
-        return self
+    def resized(self, sizes: Mapping[str, int]) -> "Monarch | BlockTensorTrain":
+        """Of a rank above 1, the block tensor train that it is then."""
+        return self if all(s == 1 for s in sizes.values()) else self._train.resized(sizes)
 
     def _fill(self, w: Array, gauge: Gauge) -> Sequence[Array]:
         return self._train._fill(w, gauge)

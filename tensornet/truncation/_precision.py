@@ -43,7 +43,7 @@ class Precision:
     def of(network: Network, arrays: Sequence[Array]) -> "tuple[Precision, list[Array]]":
         """And the arrays as the sweep takes them: constants in the widest dtype of their library."""
         xp = namespace(*arrays)
-        dtype = working_dtype(arrays[0], xp)
+        dtype = xp.result_type(*[working_dtype(a, xp) for a in arrays])
         wide = [widest(xp.astype(constant(a), dtype, copy=False)) for a in arrays]
         stored, computed = (float(xp.finfo(d).eps) for d in (dtype, wide[0].dtype))
         growth = max(8.0, max([network.size[b] for b in network.bonds], default=1) ** 0.5) / 8

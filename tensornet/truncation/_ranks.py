@@ -34,7 +34,8 @@ class Cuts:
         self.groups = _groups(network)
         known = [next(tails[b] for b in g.bonds if b in tails) for g in self.groups]
         self.tails = [[weight * t for t in each] for each in known]
-        self.ranks = [len(t) - 1 for t in self.tails]
+        size = network.size  # below what the spectra know, where the format's own bonds are
+        self.ranks = [min(len(t) - 1, size[g.bonds[0]]) for g, t in zip(self.groups, self.tails, strict=True)]
         self.volumes = [math.prod([*s]) for s in network.shapes]
 
     @property

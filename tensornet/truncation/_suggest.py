@@ -9,11 +9,11 @@ from typing import Any
 from .._arrays import Array, checked_weight, namespace
 from .._errors import TensorNetError
 from .._format import Format
-from .._norm import precise
-from .._tree import embed, full_sizes, schmidt
+from .._norm import norm, precise
+from .._tree import schmidt
 from ..planning import Plan
-from ._ranks import Cuts, Tails, bridged, capped, within_params
-from ._spectra import spectra
+from ._ranks import Cuts, bridged, capped, within_params
+from ._spectra import spectra_of
 from ._sweep import squared_tails
 
 
@@ -50,13 +50,14 @@ def suggest(
     weights     name → factors of that format, or the weight itself, or its `spectra`
     importance  name → what a squared error of this weight counts; 1 where it is not named
     relative    count errors relative to the norm of each weight
-    returns: never worse than one cap for all bonds within the same budget
+    returns: by the bound that it predicts never worse than one cap for all bonds within the same budget
     raises: TensorNetError for a weight that is missing, a network with loops, or a budget that bonds of 1 exceed
 
     Greedy: the Schmidt value whose square costs least for each parameter saved goes first, of all bonds of all weights.
     """
-    squares = {n: _squares(n, f, weights) for n, f in formats.items()}
-    count = _counts(formats, squares, importance or {}, relative)
+    found = {n: _spectrum(n, f, weights) for n, f in formats.items()}
+    squares = {n: s.tails for n, s in found.items()}
+    count = _counts(found, importance or {}, relative)
     least = sum(f.resized(dict.fromkeys(f.network.bonds, 1)).num_params for f in formats.values())
     if num_params < least:
         raise TensorNetError(
@@ -71,7 +72,7 @@ def suggest(
     made: Mapping[str, Format] = {n: f.resized(_sizes(f, p)) for (n, f), p in zip(formats.items(), best, strict=True)}
     if isinstance(formats, Plan):
         made = dataclasses.replace(formats, formats=made)
-    whole = sum(count[n] * _whole(squares[n]) for n in formats)
+    whole = sum(count[n] * found[n].whole for n in formats)
     return Suggestion(made, math.sqrt(error / whole) if whole else 0.0, bool(uniform))
 
 
@@ -83,45 +84,59 @@ def _error(formats: Mapping[str, Format], parts: Sequence[Cuts]) -> float:
     return sum(p.error_at(_sizes(f, p)) for f, p in zip(formats.values(), parts, strict=True))
 
 
-def _counts(
-    formats: Mapping[str, Format], squares: Mapping[str, Tails], importance: Mapping[str, float], relative: bool
-) -> dict[str, float]:
-    unknown = sorted(set(importance) - set(formats))
+@dataclass(frozen=True)
+class _Spectrum:
+    """What is known of a weight W, in units in which no square overflows or vanishes.
+
+    tails   bond → ε² of keeping 0, 1, … values, of a stack all together
+    unit    the largest Schmidt value
+    whole   ‖W‖²
+    """
+
+    tails: dict[str, list[float]]
+    unit: float
+    whole: float
+
+
+def _counts(found: Mapping[str, _Spectrum], importance: Mapping[str, float], relative: bool) -> dict[str, float]:
+    """What a squared error in the units of each weight counts."""
+    unknown = sorted(set(importance) - set(found))
     bad = sorted(n for n, c in importance.items() if not 0 <= c < math.inf)
     if unknown or bad:
         raise TensorNetError(
             f"suggest: importance of {', '.join(unknown + bad)}, needed numbers ≥ 0 of weights that have a format, because it "
             f"says what their squared errors count; leave the others out"
         )
-    norms = {n: _whole(squares[n]) or 1.0 if relative else 1.0 for n in formats}
-    return {n: float(importance.get(n, 1.0)) / norms[n] for n in formats}
+    top = max(s.unit for s in found.values())
+    each = {n: 1 / (s.whole or 1.0) if relative else (s.unit / top) ** 2 for n, s in found.items()}
+    return {n: importance.get(n, 1.0) * c for n, c in each.items()}
 
 
-def _whole(tails: Tails) -> float:
-    """‖W‖², or 0 of a format without bonds, from which nothing can be cut."""
-    return max((t[0] for t in tails.values()), default=0.0)
-
-
-def _squares(name: str, fmt: Format, weights: Mapping[str, Any]) -> dict[str, list[float]]:
-    """bond → ε² of keeping 0, 1, …, d values, of a stack all together."""
+def _spectrum(name: str, fmt: Format, weights: Mapping[str, Any]) -> _Spectrum:
     if name not in weights:
         raise TensorNetError(
             f"suggest: {name} has a format, but no weight was given; there are {', '.join(weights) or 'none'}; bring its "
             f"factors, the weight or its spectra"
         )
     given = weights[name]
-    if not isinstance(given, Mapping):
-        given = spectra(fmt, given) if isinstance(given, Sequence) else _of_dense(fmt, given)
-    found = {}
-    for bond in fmt.network.bonds:
-        xp, tails = namespace(given[bond]), squared_tails(given[bond][..., : fmt.network.size[bond]])
-        summed = xp.sum(xp.reshape(tails, (-1, tails.shape[-1])), axis=0)
-        found[bond] = [float(summed[k]) for k in range(summed.shape[0])]
-    return found
+    if not isinstance(given, Mapping | Sequence):
+        given = spectra_of(
+            fmt, *precise([checked_weight("suggest", given, check_finite=True, takes_complex=fmt.complex)])
+        )
+    values = given if isinstance(given, Mapping) else schmidt(fmt.network, precise(given))
+    unit = max([float(namespace(v).max(v)) for v in values.values()], default=0.0) or 1.0
+    tails = {b: _tails(values[b] / unit) for b in fmt.network.bonds}
+    whole = max((t[0] for t in tails.values()), default=0.0)  # of no bonds 0: nothing can be cut
+    if isinstance(given, Sequence) and fmt.matrix_shape != fmt.network.shape:
+        whole = _square(norm(fmt, given) / unit)  # errors in the padding are an upper limit, its norm is none of W
+    return _Spectrum(tails, unit, whole)
 
 
-def _of_dense(fmt: Format, w: Array) -> dict[str, Array]:
-    full = fmt.resized(full_sizes(fmt.network))
-    w = checked_weight("suggest", w, check_finite=True, takes_complex=fmt.complex)
-    factors, _ = embed(full.network, full._as_matrix(*precise([w])))
-    return schmidt(full.network, factors)
+def _tails(values: Array) -> list[float]:
+    xp, tails = namespace(values), squared_tails(values)
+    summed = xp.sum(xp.reshape(tails, (-1, tails.shape[-1])), axis=0)
+    return [float(summed[k]) for k in range(summed.shape[0])]
+
+
+def _square(x: Array) -> float:
+    return float(namespace(x).sum(x * x))

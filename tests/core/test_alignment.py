@@ -107,3 +107,11 @@ def test_the_rounds_of_procrustes_have_converged():
     student = [s + 0.3 * rng.standard_normal(s.shape) * np.sqrt(np.mean(s**2)) for s in student]
     short, long = (distance_to(fmt, student, rotated(fmt, student, teacher, **r), "none") for r in ({}, {"rounds": 60}))
     assert short == pytest.approx(long, rel=1e-6)
+
+
+def test_truncated_factors_are_zero_from_themselves():
+    """Balanced once, balanced for good: also where one cut lowers the values of another."""
+    w = np.random.default_rng(0).standard_normal((64, 64))
+    for fmt in (tn.MPO.for_shape((64, 64), cores=n, layout="even", rank=6) for n in (3, 4)):
+        factors = fmt.decompose(w)
+        assert float(tn.align(fmt, factors, factors)) < 1e-20

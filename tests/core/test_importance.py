@@ -101,3 +101,10 @@ def test_from_gradients_to_a_plan():
     plan = tn.plan({n: p.shape for n, p in layers.named_parameters()}, tn.top(scores, 1), cores=3)
     assert list(plan) == ["0.weight"]
     assert plan.skipped == {"1.weight": "no rule matches it"}
+
+
+def test_half_precision_is_multiplied_in_float32():
+    import jax.numpy as jnp
+
+    w = jnp.full((1000,), 30.0, dtype="float16")
+    assert tn.importance({"a": w}, {"a": w}) == {"a": 900_000.0}

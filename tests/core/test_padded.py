@@ -225,3 +225,13 @@ def test_nothing_is_padded_that_splits():
     assert tn.MPO.for_shape((12, 8), cores=3, pad=True) == tn.MPO.for_shape((12, 8), cores=3)
     assert tn.ConvMPO.for_shape((6, 4, 3), pad=True) == tn.ConvMPO.for_shape((6, 4, 3))
     assert tn.Kronecker.for_shape((6, 4), left=(3, 2), pad=True) == tn.Kronecker((3, 2), (2, 2))
+
+
+@pytest.mark.parametrize(
+    "inner", [tn.Kronecker((4, 3), (2, 4), 3), tn.MPO((2, 6), (4, 3), (4,)), tn.LowRank(12, 12, 4)], ids=str
+)
+@pytest.mark.parametrize("gauge", ["left", "balanced"])
+def test_regauge_is_the_same_weight_whatever_the_padding_holds(inner, gauge):
+    fmt = tn.Padded(inner, (inner.shape[0] - 1, inner.shape[1] - 1))
+    factors = fmt.sample(np.random.default_rng(0).standard_normal)
+    np.testing.assert_allclose(fmt.contract(fmt.regauge(factors, gauge)), fmt.contract(factors), atol=1e-12)

@@ -125,3 +125,13 @@ def test_a_monarch_matrix_has_nothing_to_truncate():
     cut = tn.truncate(fmt, factors, max_bond=1)
     assert cut.format == fmt
     close(cut.format.contract(cut.factors), fmt.contract(factors))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int64"])
+def test_narrow_ids_do_not_wrap_around(dtype):
+    for fmt in (tn.BlockTensorTrain((20, 15), (4, 2), 2), tn.LowRank(300, 8, 2), tn.Kronecker((30, 4), (10, 2), 2)):
+        factors = fmt.sample(np.random.default_rng(0).standard_normal)
+        ids = np.array([0, 14, 99, 127], dtype=dtype)
+        want = fmt.contract(factors)[ids.astype(int)]
+        for check in (True, False):
+            np.testing.assert_allclose(fmt.lookup(factors, ids, check=check), want, atol=1e-12)

@@ -403,3 +403,46 @@ def test_same_in_one_compiled_graph():
 
     for found, want in zip(torch.compile(cut, fullgraph=True, backend="eager")(factors), cut(factors), strict=True):
         assert torch.allclose(found, want)
+
+
+def test_suggest_counts_what_the_formats_own_bonds_leave_out():
+    w = np.random.default_rng(0).standard_normal((32, 32))
+    fmt = tn.LowRank(32, 32, 4)
+    for budget in (10**6, fmt.num_params // 2):
+        found = tn.suggest({"a": fmt}, {"a": w}, num_params=budget)
+        true = tn.approximate(fmt, w, to=found.formats["a"])
+        assert found.error == pytest.approx(float(true.error), rel=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e180, 1e-180])
+def test_suggest_at_any_scale(scale):
+    w = np.random.default_rng(0).standard_normal((8, 6))
+    fmt = tn.LowRank(8, 6)
+    here, there = (tn.suggest({"a": fmt}, {"a": s * w}, num_params=42).error for s in (1.0, scale))
+    assert there == pytest.approx(here, rel=1e-9)
+
+
+def test_suggest_with_padding_that_is_not_zero():
+    fmt = tn.Padded(tn.LowRank(40, 40, 10), (20, 20))
+    u, v = fmt.sample(np.random.default_rng(0).standard_normal)
+    u[20:] *= 30
+    v[:, 20:] *= 30
+    found = tn.suggest({"a": fmt}, {"a": (u, v)}, num_params=fmt.num_params // 2)
+    assert float(tn.truncate(fmt, (u, v), to=found.formats["a"]).error) <= found.error
+    values = np.linalg.svd(fmt.contract((u, v)), compute_uv=False)[:10]
+    np.testing.assert_allclose(tn.spectra(fmt, (u, v))["d"], values, rtol=1e-10)
+
+
+def test_factors_of_two_kinds_are_of_the_wider_one():
+    fmt = tn.LowRank(12, 10, 4)
+    u, v = fmt.sample(np.random.default_rng(0).standard_normal)
+    made = tn.truncate(fmt, [u, v * (1 + 1j)], max_bond=4)
+    assert float(made.error) < 1e-12
+    assert {f.dtype for f in tn.truncate(fmt, [u.astype(np.float32), v], max_bond=4).factors} == {np.dtype("float64")}
+
+
+def test_monarch_is_cut_from_its_block_tensor_train():
+    w = np.random.default_rng(0).standard_normal((6, 6))
+    made = tn.approximate(tn.Monarch((2, 3), (3, 2)), w, eps=0.3)
+    assert isinstance(made.format, tn.BlockTensorTrain)
+    assert made.error <= made.bound <= 0.3

@@ -50,10 +50,6 @@ CASES = {
         lambda: tn.BlockTensorTrain((4, 2), (2, 3), 4),
         "rank=4, needed an integer in 1…3, because the blocks are 4 × 3; choose one in that range, or larger blocks",
     ),
-    "Monarch of a larger rank": (
-        lambda: tn.Monarch((4, 2), (2, 3)).resized({"d": 2}),
-        r"Monarch.resized: \{'d': 2\}, needed size 1, because .*; take a BlockTensorTrain",
-    ),
     "no kernel": (
         lambda: tn.ConvMPO((2, 3), (2, 2), ()),
         r"rows \(2, 3\), cols \(2, 2\), kernel \(\), needed as many rows as cols, .*; fill up with ones, or take an MPO",

@@ -273,3 +273,15 @@ def test_a_truncated_weight_has_to_be_replaced_before_the_first_gradient():
     params = tnj.materialize(plan, state, params)
     updates, _ = tx.update(grads, state, params)
     assert float(jnp.abs(updates["kernel"]).max()) < 1e-12
+
+
+def test_a_plan_of_exact_and_truncated_formats_goes_on_from_materialize():
+    rng = np.random.default_rng(0)
+    params = {"a": jnp.asarray(rng.normal(size=(12, 16))), "b": jnp.asarray(rng.normal(size=(8, 12)))}
+    plan = tnj.plan(params, {"a": tn.LowRank(12, 16, 4), "b": tn.LowRank(8, 12)})
+    tx = tnj.overparameterize(optax.sgd(1e-2), plan)
+    state, grads = tx.init(params), jax.tree.map(jnp.ones_like, params)
+    params = tnj.materialize(plan, state, params)
+    for _ in range(2):
+        updates, state = tx.update(grads, state, params)
+        params = tnj.materialize(plan, state, optax.apply_updates(params, updates))
