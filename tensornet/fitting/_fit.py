@@ -28,8 +28,8 @@ class Fit:
     factors    one array (*lead, *shape) for each factor, in the dtype of the weight
     error      ‖W − contract(factors)‖ / ‖W‖ (*lead,), Frobenius norms, of those very factors in the widest dtype; of a zero
                weight, ‖contract(factors)‖
-    errors     that of each search (restarts, *lead), before its factors were rounded to the dtype of the weight, with what is in
-               the padding of a padded format
+    errors     that of each search (restarts, *lead), before its factors were rounded to the dtype of the weight, and
+               with what is in the padding of a padded format
     sweeps     how many each search made
     converged  whether the searches that gave the factors had stopped by themselves
     """
