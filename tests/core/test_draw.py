@@ -1,6 +1,7 @@
 """The picture says what the format says: every factor, every index above 1, every step and its share."""
 
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -40,3 +41,18 @@ def test_nothing_leaves_the_picture():
     for node in root.iter(f"{SVG}text"):
         assert 0 <= float(node.get("x")) <= width
         assert 0 <= float(node.get("y")) <= height
+
+
+DRAWINGS = Path(__file__).parent / "drawings"
+DRAWN = {
+    "mpo": tn.MPO((8, 1, 4), (4, 1, 6), (12, 12)),
+    "cp": tn.CP((4,), (3,), 5, (2, 2)),
+    "ring": tn.TensorRing((4, 4, 4), (4, 4, 4), 4, (4, 4)),
+    "block_tensor_train": tn.BlockTensorTrain((4, 3), (2, 5), 2),
+}
+
+
+@pytest.mark.parametrize(("name", "fmt"), DRAWN.items(), ids=DRAWN)
+def test_looked_at_and_found_good(name, fmt):
+    """A bond, an arc, an index in four factors, one in both factors and the rows: each as somebody has seen it."""
+    assert draw(fmt) + "\n" == (DRAWINGS / f"{name}.svg").read_text()
