@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ._errors import TensorNetError
 
@@ -16,6 +16,8 @@ class Network:
     rows      the indices whose product is the row of the matrix, most significant first
     cols      the same for its columns
     sizes     (index, size) pairs, one for each index
+    shapes    of the factors
+    shape     (rows, cols) of the matrix
 
     An index held by one factor only and in neither rows nor cols must have size 1 (the outer bonds of a chain).
     """
@@ -24,6 +26,9 @@ class Network:
     rows: tuple[str, ...]
     cols: tuple[str, ...]
     sizes: tuple[tuple[str, int], ...]
+    # Asked for at every call of a format, so worked out once.
+    shapes: tuple[tuple[int, ...], ...] = field(init=False, repr=False, compare=False)
+    shape: tuple[int, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         held = Counter(i for f in self.factors for i in f) + Counter(self.output)
@@ -41,6 +46,9 @@ class Network:
                 raise TensorNetError(f"Network: {f} repeats an index; traces are not supported, name the two apart")
         if any(s < 1 for s in size.values()):
             raise TensorNetError(f"Network: sizes must be at least 1, got {size}; leave an empty index out")
+        object.__setattr__(self, "shapes", tuple(tuple(size[i] for i in f) for f in self.factors))
+        shape = tuple(math.prod([size[i] for i in part]) for part in (self.rows, self.cols))
+        object.__setattr__(self, "shape", shape)
 
     @property
     def output(self) -> tuple[str, ...]:
@@ -49,16 +57,6 @@ class Network:
     @property
     def size(self) -> Mapping[str, int]:
         return dict(self.sizes)
-
-    @property
-    def shapes(self) -> tuple[tuple[int, ...], ...]:
-        size = self.size
-        return tuple(tuple(size[i] for i in f) for f in self.factors)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        size = self.size
-        return math.prod([size[i] for i in self.rows]), math.prod([size[i] for i in self.cols])
 
     @property
     def bonds(self) -> tuple[str, ...]:
