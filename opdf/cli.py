@@ -51,10 +51,11 @@ def demo(
 
 
 def bench(
-    parts: tuple[Literal["decompose", "contract", "apply", "peers"], ...] = ("decompose", "contract", "apply"),
+    parts: tuple[Literal["decompose", "contract", "apply", "peers", "step"], ...] = ("decompose", "contract", "apply"),
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> None:
-    """Time decompositions, contractions and applications as ratios in one run; exits with 1 if a decomposition's bound breaks.
+    """Time decompositions, contractions, applications and training steps as ratios in one run; exits with 1 if a
+    decomposition's bound breaks.
 
     Args:
         parts: What to time: decompositions over one SVD, contractions over their matrix products, whether apply takes

@@ -1,4 +1,4 @@
-"""`opdf bench`: what decompositions, contractions and applications cost, as ratios in one run."""
+"""`opdf bench`: what decompositions, contractions, applications and whole training steps cost, as ratios in one run."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,6 +12,9 @@ from ._decompose import measure as measure
 from ._peers import PeerRow as PeerRow
 from ._peers import peer_table as peer_table
 from ._peers import peers as peers
+from ._step import StepRow as StepRow
+from ._step import step_table as step_table
+from ._step import steps as steps
 from ._table import apply_table as apply_table
 from ._table import contract_table as contract_table
 from ._table import table as table
@@ -22,4 +25,5 @@ PARTS: dict[str, tuple[Callable[[], Iterable[Any]], Callable[[Any], Any]]] = {
     "contract": (contractions, contract_table),
     "apply": (grids, apply_table),
     "peers": (peers, peer_table),
+    "step": (steps, step_table),
 }
