@@ -173,6 +173,16 @@ def test_the_layer_is_the_number_that_differs_wherever_it_stands():
         assert pair_names(student, teacher, "uniform") == {student[0]: teacher[1], student[1]: teacher[3]}
 
 
+def test_a_plan_knows_the_layers_that_it_leaves_out():
+    """Layer 1 of 2 goes to layer 3 of 4, planned alone or not; a plan made by hand counts the weights that it has."""
+    shapes = {f"layer.{n}.w": (4, 6) for n in range(4)}
+    student = {n: shapes[n] for n in ("layer.0.w", "layer.1.w")}
+    part = tn.plan(student, ["layer.1.w"]).aligned(shapes, "uniform")
+    assert part.teachers == {"layer.1.w": "layer.3.w"}
+    by_hand = tn.Plan({"layer.0.w": tn.LowRank(4, 6)}).aligned(shapes, "uniform")
+    assert by_hand.teachers == {"layer.0.w": "layer.3.w"}
+
+
 # ---- importance -----------------------------------------------------------------------------------------------------
 
 
