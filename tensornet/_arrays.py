@@ -1,6 +1,7 @@
 """What the core asks of an array library, beyond the Python array API standard."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from array_api_compat import array_namespace, device, is_jax_array, is_torch_array
@@ -50,7 +51,7 @@ def widest(x: Array) -> Array:
     kind = "complex floating" if is_complex(x) else "real floating"
     known = xp.__array_namespace_info__().dtypes(kind=kind, device=device(x))
     name = "complex128" if is_complex(x) else "float64"
-    return xp.astype(x, known[name], copy=False) if name in known else x
+    return xp.astype(x, known.get(name, working_dtype(x, xp)), copy=False)
 
 
 def working_dtype(x: Array, xp: Any) -> Any:
@@ -99,6 +100,22 @@ def eye(n: int, m: int, like: Array, lead: tuple[int, ...] = ()) -> Array:
     xp = namespace(like)
     identity = xp.eye(n, m, dtype=like.dtype, device=device(like))
     return identity + xp.zeros(lead + (1, 1), dtype=like.dtype, device=device(like)) if lead else identity
+
+
+def nonzero(x: Array) -> Array:
+    """x > 0, and 1 where it is 0: what to divide by when 0/0 should be 0."""
+    xp = namespace(x)
+    return xp.where(x > 0, x, xp.ones_like(x))
+
+
+def filled(x: Array, shape: Sequence[int]) -> Array:
+    """x (*lead, …) with zeros after its entries, up to (*lead, *shape)."""
+    xp, lead = namespace(x), x.ndim - len(shape)
+    for axis, wanted in enumerate(shape, start=lead):
+        if x.shape[axis] < wanted:
+            missing = (*x.shape[:axis], wanted - x.shape[axis], *x.shape[axis + 1 :])
+            x = xp.concat([x, xp.zeros(missing, dtype=x.dtype, device=device(x))], axis=axis)
+    return x
 
 
 def constant(x: Array) -> Array:

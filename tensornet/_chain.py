@@ -110,18 +110,22 @@ def schmidt(w: Array, modes: Sizes, bonds: Sizes) -> tuple[list[Array], list[Arr
 def balance(factors: Sequence[Array], spectra: Sequence[Array], at: int) -> list[Array]:
     """Split the Schmidt values evenly over each bond: T_k ← D_{k-1} T_k D_k.
 
-    Bond k is scaled by g_k = √max(λ, FLOOR·λ_max) on the side away from the peak and 1/g_k on the other: an even split
-    of every value above the floor, while the surroundings of the peak stay invertible below it. A zero tensor gets g = 1.
+    Bond k is scaled by g_k = `even`(λ) on the side away from the peak and 1/g_k on the other: the surroundings of the peak
+    stay invertible, below the floor too.
     """
     factors = list(factors)
     for k, values in enumerate(spectra):
-        xp = namespace(values)
-        top = values[..., :1]
-        g = xp.sqrt(xp.maximum(values, xp.where(top > 0, FLOOR * top, xp.ones_like(top))))
+        g = even(values)
         outward, inward = (k, k + 1) if k < at else (k + 1, k)
         factors[outward] = _scale(factors[outward], g, last=outward == k)
         factors[inward] = _scale(factors[inward], 1 / g, last=inward == k)
     return factors
+
+
+def even(values: Array) -> Array:
+    """√max(λ, FLOOR·λ_max) of descending λ (*lead, d): √λ but for those below the floor, and 1 where all are zero."""
+    xp, top = namespace(values), values[..., :1]
+    return xp.sqrt(xp.maximum(values, xp.where(top > 0, FLOOR * top, xp.ones_like(top))))
 
 
 def _project(w: Array, left: Sequence[Array], right: Sequence[Array]) -> Array:

@@ -29,7 +29,7 @@ def advance(path: Path, values: Mapping[int, Array]) -> dict[int, Array]:
     for number, step in enumerate(path.steps, len(path.shapes)):
         if step.left in values and step.right in values:
             left, right = values.pop(step.left), values.pop(step.right)
-            values[number] = _multiply(namespace(left, right), step.forward, left, right)
+            values[number] = multiply(namespace(left, right), step.forward, left, right)
     return values
 
 
@@ -64,8 +64,8 @@ def _backward(path: Path, values: Sequence[Array], gradient: Array) -> tuple[Arr
         n + len(path.steps) - 1, n - 1, -1
     ):  # C = A·B: dA = dC·B̄, dB = dC·Ā, summed over what they lack
         step, made = path.steps[number - n], back[number]
-        back[step.left] = _multiply(xp, step.to_left, made, conj(values[step.right]))
-        back[step.right] = _multiply(xp, step.to_right, made, conj(values[step.left]))
+        back[step.left] = multiply(xp, step.to_left, made, conj(values[step.right]))
+        back[step.right] = multiply(xp, step.to_right, made, conj(values[step.left]))
         back[number] = made = None
     return tuple(xp.reshape(b, lead + s) for b, s in zip(back[:n], path.full_shapes, strict=True))
 
@@ -74,7 +74,7 @@ def _forward(path: Path, operands: Sequence[Array], steps: Sequence[Step]) -> li
     """The operands without their indices of size 1, followed by the result of each of `steps`."""
     xp, values = namespace(*operands), list(squeezed(path, dict(enumerate(operands))).values())
     for step in steps:
-        values.append(_multiply(xp, step.forward, values[step.left], values[step.right]))
+        values.append(multiply(xp, step.forward, values[step.left], values[step.right]))
     return values
 
 
@@ -83,7 +83,7 @@ def _finish(path: Path, last: Array) -> Array:
     return namespace(last).reshape(last, tuple(last.shape[: last.ndim - len(path.order)]) + path.output)
 
 
-def _multiply(xp: Any, pair: Pair, left: Array, right: Array) -> Array:
+def multiply(xp: Any, pair: Pair, left: Array, right: Array) -> Array:
     if pair.swapped:
         left, right = right, left
     batch = (pair.batch,) if pair.batch > 1 else ()
@@ -97,7 +97,7 @@ def _multiply(xp: Any, pair: Pair, left: Array, right: Array) -> Array:
 def _matrix(xp: Any, array: Array, side: Side, shape: tuple[int, ...]) -> Array:
     """A view where BLAS can read the operand as it lies: transposed, or in strides."""
     lead = tuple(array.shape[: array.ndim - len(side.order)])
-    array = _permute(xp, array, side.order)
+    array = permute(xp, array, side.order)
     if side.copied(math.prod([*lead])):
         array = xp.reshape(array, lead + (side.size,))  # cannot be a view: the copy is made here, and in order
     if side.transposed:
@@ -111,11 +111,11 @@ def _ordered(xp: Any, array: Array, order: tuple[int, ...]) -> Array:
     if order == tuple(range(len(order))):
         return array
     lead = tuple(array.shape[: array.ndim - len(order)])
-    array = _permute(xp, array, order)
+    array = permute(xp, array, order)
     return xp.reshape(xp.reshape(array, (*lead, -1)), array.shape)
 
 
-def _permute(xp: Any, array: Array, order: tuple[int, ...]) -> Array:
+def permute(xp: Any, array: Array, order: tuple[int, ...]) -> Array:
     """Permute the trailing axes of `array`, leaving the lead axes where they are."""
     lead = array.ndim - len(order)
     axes = (*range(lead), *(lead + k for k in order))

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 from array_api_compat import device
 
-from ._arrays import Array, namespace
+from ._arrays import Array, filled, namespace
 from ._errors import TensorNetError
 from ._format import Format, check_is_format
 from ._network import Network
-from ._norm import frobenius, network_norm, precise
+from ._norm import network_norm
+from ._precise import frobenius, precise
 
 SIDE = "@side"  # 0 is A, 1 is B
 
@@ -72,18 +73,8 @@ def _direct_sum(one: Network, a: Sequence[Array], other: Network, b: Sequence[Ar
     arrays = []
     for indices, x, y in zip(one.factors, a, b, strict=True):
         shape = [sizes[i] for i in indices]
-        arrays.append(xp.stack([_filled(x, shape), _filled(y, shape)], axis=x.ndim - len(indices)))
+        arrays.append(xp.stack([filled(x, shape), filled(y, shape)], axis=x.ndim - len(indices)))
     lead = (1,) * (a[0].ndim - len(one.factors[0]))
     sign = xp.reshape(xp.asarray([1.0, -1.0], dtype=a[0].dtype, device=device(a[0])), (*lead, 2))
     sides = [(SIDE, *indices) for indices in one.factors]
     return network_norm([*sides, (SIDE,)], one.output, sizes, [*arrays, sign])
-
-
-def _filled(x: Array, shape: Sequence[int]) -> Array:
-    """x (*lead, …) with zeros after its entries, up to (*lead, *shape)."""
-    xp, lead = namespace(x), x.ndim - len(shape)
-    for axis, wanted in enumerate(shape, start=lead):
-        if x.shape[axis] < wanted:
-            missing = (*x.shape[:axis], wanted - x.shape[axis], *x.shape[axis + 1 :])
-            x = xp.concat([x, xp.zeros(missing, dtype=x.dtype, device=device(x))], axis=axis)
-    return x

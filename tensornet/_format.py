@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 from array_api_compat import device
 
-from ._arrays import Array, checked_weight, constant, namespace, working_dtype
+from ._arrays import Array, checked_weight, constant, filled, namespace, working_dtype
 from ._contract import contract, linearize, pullback
 from ._errors import TensorNetError
 from ._gauge import Gauge
-from ._graph import is_tree, represents_everything
+from ._graph import even_deviation, is_tree, represents_everything
 from ._lookup import check_ids, lookup, row_numbers
 from ._network import Network
 from ._path import Path
@@ -179,14 +179,8 @@ class Format(Applicable, ABC):
 
     def _as_matrix(self, w: Array) -> Array:
         """(*lead, *shape) → (*lead, rows, cols) of the network: kernel axes joined to the columns, zeros for padding."""
-        xp, lead, (rows, cols) = namespace(w), tuple(w.shape[: w.ndim - len(self.shape)]), self.network.shape
-        out, features = self.matrix_shape
-        matrix = xp.reshape(w, (*lead, out, features))
-        if (out, features) == (rows, cols):
-            return matrix
-        below = xp.zeros((*lead, rows - out, features), dtype=w.dtype, device=device(w))
-        beside = xp.zeros((*lead, rows, cols - features), dtype=w.dtype, device=device(w))
-        return xp.concat([xp.concat([matrix, below], axis=-2), beside], axis=-1)
+        lead = tuple(w.shape[: w.ndim - len(self.shape)])
+        return filled(namespace(w).reshape(w, (*lead, *self.matrix_shape)), self.network.shape)
 
     def _as_weight(self, matrix: Array) -> Array:
         """The inverse of `_as_matrix`."""
@@ -224,10 +218,7 @@ class Format(Applicable, ABC):
         normal: shape → independent standard normal entries, from the caller's own generator, e.g. torch.randn
         std: for a layer that keeps the variance of its input, in^-½
         """
-        # Var W = Π_k Var T_k × the number of terms, one for each value of the indices that are summed over
-        network = self.network
-        terms = math.prod([size for index, size in network.sizes if index not in network.output])
-        each = (std * std / terms) ** (0.5 / len(self.shapes))
+        each = abs(std) ** (1 / len(self.shapes)) * even_deviation(self.network)
         return tuple(each * normal(s) for s in self.shapes)
 
     def regauge(self, factors: Sequence[Array], gauge: Gauge, /) -> tuple[Array, ...]:

@@ -55,6 +55,15 @@ def bond_towards(network: Network, k: int, centre: int) -> str:
     raise ValueError(f"factors {k} and {centre} are not joined")
 
 
+def even_deviation(network: Network) -> float:
+    """The standard deviation of all factors' entries at which those of the contraction have variance 1.
+
+    Var W = Π_k Var T_k × the number of terms, one for each value of the indices that are summed over
+    """
+    terms = math.prod([size for index, size in network.sizes if index not in network.output])
+    return float(terms ** (-0.5 / len(network.factors)))
+
+
 def open_indices(network: Network, side: Sequence[int]) -> tuple[str, ...]:
     return tuple(i for i in network.output if any(i in network.factors[k] for k in side))
 

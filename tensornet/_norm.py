@@ -9,10 +9,11 @@ rule.
 import math
 from collections.abc import Mapping, Sequence
 
-from ._arrays import Array, abs2, constant, namespace, widest, working_dtype
-from ._contract import _multiply, _permute
+from ._arrays import Array, namespace
+from ._contract import multiply, permute
 from ._format import Format, check_is_format
 from ._pair import Indices, Pair, volume
+from ._precise import frobenius, mantissa, precise
 
 
 def norm(fmt: Format, factors: Sequence[Array], /) -> Array:
@@ -30,23 +31,6 @@ def norm(fmt: Format, factors: Sequence[Array], /) -> Array:
     return network_norm(fmt.network.factors, fmt.network.output, fmt.network.size, precise(factors))
 
 
-def precise(factors: Sequence[Array]) -> list[Array]:
-    """Constants in the widest dtype of their library, of at least 32 bits."""
-    xp = namespace(*factors)
-    wide = [widest(constant(f)) for f in factors]
-    wide = [xp.astype(f, working_dtype(f, xp), copy=False) for f in wide]
-    dtype = xp.result_type(*wide)
-    return [xp.astype(f, dtype, copy=False) for f in wide]
-
-
-def frobenius(x: Array, lead: int) -> Array:
-    """√Σ|x|² over all axes but the first `lead`, safe where the squares overflow or vanish."""
-    xp = namespace(x)
-    flat = xp.reshape(x, (*x.shape[:lead], math.prod([*x.shape[lead:]])))
-    unit, exponent = _unit(flat)
-    return xp.sqrt(xp.sum(abs2(unit), axis=-1)) * 2.0**exponent
-
-
 def network_norm(
     factors: Sequence[Indices], output: Indices, size: Mapping[str, int], arrays: Sequence[Array]
 ) -> Array:
@@ -55,7 +39,7 @@ def network_norm(
     live, total = [], 0.0
     for indices, array in zip(factors, arrays, strict=True):
         kept, shape = tuple(i for i in indices if sizes[i] > 1), tuple(array.shape[:lead])
-        unit, exponent = _unit(xp.reshape(array, (*shape, math.prod([sizes[i] for i in kept]))))
+        unit, exponent = mantissa(xp.reshape(array, (*shape, math.prod([sizes[i] for i in kept]))))
         live.append((kept, xp.reshape(unit, (*shape, *(sizes[i] for i in kept)))))
         total = total + exponent
     opened = list(output)
@@ -65,7 +49,7 @@ def network_norm(
         (left, a), (right, b) = live[i], live[j]
         live = [operand for n, operand in enumerate(live) if n not in (i, j)]
         made = _made(left, right, [k for indices, _ in live for k in indices], opened)
-        live.append((made, _multiply(xp, Pair.plan(left, right, made, sizes), a, b)))
+        live.append((made, multiply(xp, Pair.plan(left, right, made, sizes), a, b)))
     half = 2.0 ** (total / 2)  # twice, because 2**total alone may overflow where the norm does not
     return frobenius(live[0][1], lead) * half * half
 
@@ -83,7 +67,7 @@ def _compressed(
     xp, shape = namespace(array), tuple(array.shape[: array.ndim - len(indices)])
     shape = (*shape, *(sizes[i] for i in shared))
     order = tuple(indices.index(i) for i in (*shared, *private, *bonds))
-    _, r = xp.linalg.qr(xp.reshape(_permute(xp, array, order), (*shape, p, c)))
+    _, r = xp.linalg.qr(xp.reshape(permute(xp, array, order), (*shape, p, c)))
     leg = f"@{len(opened)}"
     opened.append(leg)
     sizes[leg] = c
@@ -115,12 +99,3 @@ def _roles(indices: Indices, elsewhere: Sequence[str], opened: Sequence[str]) ->
     private = tuple(i for i in indices if i in opened and i not in elsewhere)
     shared = tuple(i for i in indices if i in opened and i in elsewhere)
     return private, shared, tuple(i for i in indices if i not in opened)
-
-
-def _unit(flat: Array) -> tuple[Array, Array]:
-    """flat (*lead, n) / 2^e and e (*lead,), such that its largest entry is about 1."""
-    xp = namespace(flat)
-    largest = xp.max(xp.abs(flat), axis=-1)
-    usual = largest >= xp.finfo(largest.dtype).smallest_normal  # zero has no exponent
-    exponent = xp.floor(xp.log2(xp.where(usual, largest, xp.ones_like(largest))))
-    return flat / 2.0 ** exponent[..., None], exponent

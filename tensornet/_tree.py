@@ -11,17 +11,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from array_api_compat import device
-
-from ._arrays import Array, conj, eye, namespace
+from ._arrays import Array, conj, eye, filled, namespace
 from ._blocks import reshare, unshare
-from ._chain import FLOOR
+from ._chain import even
 from ._errors import TensorNetError
 from ._gauge import Gauge, orthogonal_centre
 from ._graph import is_tree, open_volume, sides
 from ._network import Network
 from ._reduced import Reduction, Triangle
-from ._unfold import along, from_tall, scaled, tall
+from ._unfold import along, by_index, from_tall, scaled, tall
 
 
 @dataclass(frozen=True)
@@ -94,15 +92,13 @@ def full_sizes(network: Network) -> dict[str, int]:
 
 def embed(network: Network, w: Array) -> tuple[list[Array], int]:
     """Identity gauge of w (*lead, rows, cols) at full bonds, and its root: w is the root, all others are identities."""
-    xp, lead, small = namespace(w), tuple(w.shape[:-2]), network.unshared
+    xp, small = namespace(w), network.unshared
     root = min(range(len(small.factors)), key=lambda k: _farthest(small, k))
     tree, size = Tree.of(small, root), small.size
-    split = xp.reshape(w, (*lead, *(network.size[i] for i in network.output)))
-    order = (*network.shared, *_expanded(tree, root, None))
-    permuted = xp.permute_dims(split, (*range(len(lead)), *(len(lead) + network.output.index(i) for i in order)))
-    lead = (*lead, *(network.size[i] for i in network.shared))
+    lead = (*w.shape[:-2], *(network.size[i] for i in network.shared))
     factors: list[Array] = [None] * len(small.factors)
-    factors[root] = xp.reshape(permuted, (*lead, *small.shapes[root]))
+    ordered = by_index(network, w, (*network.shared, *_expanded(tree, root, None)))
+    factors[root] = xp.reshape(ordered, (*lead, *small.shapes[root]))
     for b in tree.branches:
         factors[b.child] = from_tall(eye(size[b.bond], size[b.bond], w, lead), b.child_axis, small.shapes[b.child])
     return reshare(network, factors), root
@@ -137,8 +133,8 @@ def canonical(network: Network, factors: Sequence[Array], root: int) -> list[Arr
         a, xp = tree.outer(factors, b), namespace(factors[b.child])
         rows, d = a.shape[-2:]
         q, r = xp.linalg.qr(a)
-        factors[b.child] = from_tall(_padded(q, rows, d), b.child_axis, small.shapes[b.child])
-        factors[b.parent] = tree.absorbed(factors, b, xp.matrix_transpose(_padded(r, d, d)))
+        factors[b.child] = from_tall(filled(q, (rows, d)), b.child_axis, small.shapes[b.child])
+        factors[b.parent] = tree.absorbed(factors, b, xp.matrix_transpose(filled(r, (d, d))))
     return reshare(network, factors)
 
 
@@ -202,14 +198,12 @@ def balance(
 ) -> list[Array]:
     """Split the Schmidt values of a canonical form evenly over each bond.
 
-    In the Schmidt bases (A ← A V̄, M ← M V = U diag λ) the child's side is scaled by g = √max(λ, FLOOR·λ_max), the root's by
-    1/g: an even split above the floor, and invertible below it (see `_chain.balance`). A zero tensor gets g = 1.
+    In the Schmidt bases (A ← A V̄, M ← M V = U diag λ) the child's side is scaled by g = `even`(λ), the root's by 1/g.
     `known` as in `schmidt_bases`.
     """
     factors = list(factors)
     for b, values, v in schmidt_bases(tree, factors, reduction, known):
-        xp, top = namespace(values), values[..., :1]
-        g = xp.sqrt(xp.maximum(values, xp.where(top > 0, FLOOR * top, xp.ones_like(top))))
+        g = even(values)
         if v is None:
             factors[b.child] = scaled(factors[b.child], b.child_axis, tree.order(b.child), g)
             factors[b.parent] = scaled(factors[b.parent], b.parent_axis, tree.order(b.parent), 1 / g)
@@ -217,15 +211,3 @@ def balance(
             factors[b.child] = tree.turned(factors, b, conj(v) * g[..., None, :])
             factors[b.parent] = tree.absorbed(factors, b, v / g[..., None, :])
     return factors
-
-
-def _padded(matrix: Array, rows: int, cols: int) -> Array:
-    """`matrix` with zeros below and beside it."""
-    xp, (*lead, r, c) = namespace(matrix), matrix.shape
-    if r < rows:
-        below = xp.zeros((*lead, rows - r, c), dtype=matrix.dtype, device=device(matrix))
-        matrix = xp.concat([matrix, below], axis=-2)
-    if c < cols:
-        beside = xp.zeros((*lead, rows, cols - c), dtype=matrix.dtype, device=device(matrix))
-        matrix = xp.concat([matrix, beside], axis=-1)
-    return matrix

@@ -1,10 +1,20 @@
-"""One axis of a factor against all its others. Axes are counted from the end, so that leading batch axes do not matter."""
+"""Axes of a weight, and one axis of a factor against all its others, counted from the end: leading batch axes do not matter."""
 
 import math
+from collections.abc import Sequence
 
 from ._arrays import Array, adjoint, conj, namespace
+from ._contract import permute
+from ._network import Network
 
 BLOCKS = 4  # of a Gram matrix, each way: 10 of 16 products are done
+
+
+def by_index(network: Network, w: Array, order: Sequence[str]) -> Array:
+    """(*lead, rows, cols) → (*lead, *sizes): an axis for each open index of `network`, in `order`."""
+    xp, output = namespace(w), network.output
+    split = xp.reshape(w, (*w.shape[:-2], *(network.size[i] for i in output)))
+    return permute(xp, split, tuple(output.index(i) for i in order))
 
 
 def around(x: Array, axis: int, n: int) -> Array:

@@ -54,7 +54,7 @@ def overparameterize(
         return OverparameterizedState(
             factors=factors,
             inner=inner.init(_with_factors(params, factors)),
-            written={name: _start(plan, name, factors[name], leaves[name]) for name in plan},
+            written={n: _start(plan[n], contracted(plan, n, f), leaves[n]) for n, f in factors.items()},
             alignment=_alignment.begin(teacher) if alignment else None,
         )
 
@@ -66,25 +66,25 @@ def overparameterize(
         steps, inner_state = inner.update(_with_factors(gradients, pulled), state.inner, before, **extra)
         after = branches(params, optax.apply_updates(before, steps))
         factors = {name: after[name] for name in plan}
-        updates = _updates(plan, params, factors, branches(params, steps))
+        made = {name: contracted(plan, name, f) for name, f in factors.items()}
+        updates = _updates(made, params, branches(params, steps))
         arrived = named_leaves(optax.apply_updates(params, updates))
-        written = {name: _arrived(plan, name, factors[name], arrived[name]) for name in plan}
+        written = {name: _sums(arrived[name], w) for name, w in made.items()}
         return updates, OverparameterizedState(factors, inner_state, written, aligned)
 
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _start(plan: tn.Plan, name: str, factors: Factors, leaf: Array) -> Array:
+def _start(fmt: tn.Format, made: Array, leaf: Array) -> Array:
     """Checksums of the weight that the first gradient may be taken at: as it is, if the factors hold all of it, or as
     `materialize` writes it.
     """
-    made = checksum(contracted(plan, name, factors).astype(leaf.dtype))
-    return jnp.stack([checksum(leaf) if plan[name].exact else made, made])
+    return _sums(leaf if fmt.exact else made.astype(leaf.dtype), made)
 
 
-def _arrived(plan: tn.Plan, name: str, factors: Factors, leaf: Array) -> Array:
-    """Checksums of the weight as this update leaves it, and as `materialize` writes it, one rounding apart."""
-    return jnp.stack([checksum(leaf), checksum(contracted(plan, name, factors).astype(leaf.dtype))])
+def _sums(leaf: Array, made: Array) -> Array:
+    """Checksums of the weight as an update leaves it, and as `materialize` writes it, one rounding apart."""
+    return jnp.stack([checksum(leaf), checksum(made.astype(leaf.dtype))])
 
 
 def _gradients(
@@ -100,11 +100,11 @@ def _gradients(
     return pulled, aligned
 
 
-def _updates(plan: tn.Plan, params: Any, factors: dict[str, Factors], steps: dict[str, Any]) -> Any:
-    """The way from `params` to the contraction of the new factors; elsewhere the inner transformation's own step."""
+def _updates(made: dict[str, Array], params: Any, steps: dict[str, Any]) -> Any:
+    """The way from `params` to the weights `made` of the new factors; elsewhere the inner transformation's own step."""
 
     def way(name: str, leaf: Array) -> Array:
-        return contracted(plan, name, factors[name]) - leaf if name in plan else steps[name]
+        return made[name] - leaf if name in made else steps[name]
 
     return map_named(way, params)
 

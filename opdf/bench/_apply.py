@@ -1,6 +1,5 @@
 """Whether `apply` takes the quicker way: a grid of shapes, ranks and batches, both ways timed in one run."""
 
-import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -13,6 +12,7 @@ from tensornet._contract import contract
 from tensornet.cost import Candidate
 
 from ._contract import LIBRARIES
+from ._libraries import installed
 from ._threads import THREADS, threads
 from ._timing import best_of_rounds
 
@@ -85,11 +85,7 @@ def grids(
     shapes: Sequence[tuple[int, int]] = SHAPES, batches: Sequence[int] = BATCHES, at_least: float = 0.03
 ) -> Iterator[ApplyRow]:
     """One row for each library and number of threads, float32, no gradients."""
-    for library in LIBRARIES:
-        try:
-            xp = importlib.import_module(library)
-        except ModuleNotFoundError:
-            continue  # an extra that is not installed has no rows
+    for library, xp in installed(*LIBRARIES):
         for number in THREADS:
             with threads(number):
                 yield summary(library, number, list(grid(xp, shapes, batches, at_least)))

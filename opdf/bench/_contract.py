@@ -1,6 +1,5 @@
 """Time of `contract` over the bare matrix products that its path needs, on arrays that lie ready for them."""
 
-import importlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -10,6 +9,7 @@ import numpy as np
 
 from tensornet import MPO, Format, LowRank
 
+from ._libraries import installed
 from ._threads import THREADS, threads
 from ._timing import best_of_rounds
 
@@ -54,11 +54,7 @@ def contractions(
     formats: Sequence[tuple[str, Format]] = FORMATS, rounds: int = 6, at_least: float = 0.2
 ) -> Iterator[ContractRow]:
     """Rows for NumPy and PyTorch, float32, on one thread and on two."""
-    for library in LIBRARIES:
-        try:
-            xp = importlib.import_module(library)
-        except ModuleNotFoundError:
-            continue  # an extra that is not installed has no rows
+    for library, xp in installed(*LIBRARIES):
         for number in THREADS:
             for name, fmt in formats:
                 with threads(number):

@@ -11,8 +11,9 @@ from array_api_compat import array_namespace
 
 from tensornet import MPO
 
+from ._libraries import installed
 from ._published import three_sweeps
-from ._timing import best_of_rounds as _best_of_rounds
+from ._timing import best_of_rounds
 
 SHAPES = ((768, 768), (3072, 768))
 CORES = 5
@@ -44,14 +45,10 @@ class Row:
 
 def measure() -> list[Row]:
     """Rows for every array library that is installed."""
-    return [row for library in ("numpy", "torch", "jax.numpy") for row in _rows(library)]
+    return [row for library, xp in installed("numpy", "torch", "jax.numpy") for row in _rows(library, xp)]
 
 
-def _rows(library: str) -> Iterator[Row]:
-    try:
-        xp = importlib.import_module(library)
-    except ModuleNotFoundError:
-        return  # an extra that is not installed has no rows
+def _rows(library: str, xp: Any) -> Iterator[Row]:
     for shape in SHAPES:
         mpo = MPO.for_shape(shape, cores=CORES)
         dense = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
@@ -60,13 +57,13 @@ def _rows(library: str) -> Iterator[Row]:
         if library == "jax.numpy":
             functions = _compiled(functions)
         calls = {name: partial(f, rearranged if name == "svd" else w) for name, f in functions.items()}
-        seconds = _best_of_rounds(calls)
+        seconds = best_of_rounds(calls)
         for gauge, bound in BOUNDS.items():
             error = _error(mpo, dense, calls[gauge]())
             yield Row(library, shape, gauge, seconds[gauge] / seconds["svd"], bound, error)
         if library == "numpy":
             sweeps = partial(three_sweeps, dense, mpo)
-            slow = _best_of_rounds({"svd": calls["svd"], "sweeps": sweeps}, rounds=2)
+            slow = best_of_rounds({"svd": calls["svd"], "sweeps": sweeps}, rounds=2)
             ratio = slow["sweeps"] / slow["svd"]
             yield Row(library, shape, "three SVD sweeps", ratio, None, _error(mpo, dense, sweeps()))
 

@@ -10,9 +10,8 @@ spectrum, while the rotation between the two sides, which the central factor car
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from .._arrays import Array, abs2, adjoint, namespace
+from .._arrays import Array, abs2, adjoint, namespace, nonzero
 from .._errors import TensorNetError
 from .._format import Format
 
@@ -84,8 +83,8 @@ def _prepared(
             f"nothing of it; use another format, or gauge='procrustes'"
         )
     w_s, w_t = (fmt._as_matrix(fmt.contract(f)) for f in (student, teacher))  # padding, if any, is zero
-    largest = _nonzero(xp, xp.max(xp.abs(w_t), axis=(-2, -1), keepdims=True))
-    unit = largest * _nonzero(xp, xp.sqrt(xp.sum(abs2(w_t / largest), axis=(-2, -1), keepdims=True)))
+    largest = nonzero(xp.max(xp.abs(w_t), axis=(-2, -1), keepdims=True))
+    unit = largest * nonzero(xp.sqrt(xp.sum(abs2(w_t / largest), axis=(-2, -1), keepdims=True)))
     return views, w_s / unit, w_t / unit, unit
 
 
@@ -95,9 +94,5 @@ def _term(view: _View, w_s: Array, w_t: Array) -> tuple[Array, Array]:
     flat_s, flat_t = view.flat(w_s), view.flat(w_t)
     gram_t = xp.matmul(flat_t, adjoint(flat_t))
     gap = xp.matmul(flat_s, adjoint(flat_s)) - gram_t
-    norm = _nonzero(xp, xp.sum(abs2(gram_t), axis=axes, keepdims=True))
+    norm = nonzero(xp.sum(abs2(gram_t), axis=axes, keepdims=True))
     return xp.sum(abs2(gap) / norm), 4 * gap / norm
-
-
-def _nonzero(xp: Any, x: Array) -> Array:
-    return xp.where(x > 0, x, xp.ones_like(x))

@@ -16,10 +16,11 @@ starts from nothing that depends on the teacher's own gauge, and neither does wh
 import math
 from collections.abc import Iterable, Sequence
 
-from .._arrays import Array, adjoint, conj, constant, namespace
+from .._arrays import Array, conj, constant, namespace
 from .._blocks import reshare, unshare
 from .._format import Format
 from .._network import Network
+from .._unfold import along, overlap
 
 # Two stand still to seven digits where a tree has one cut, as in the paper's layout. With several truncated bonds the turns go
 # on lowering the sum for tens of rounds (by a factor of three at worst, of random factors); the rotations found are constants
@@ -84,11 +85,11 @@ class _Turns:
         return {b for b in self.factors[k] if b in self.bonds and b not in self.rotation}
 
     def _rotate(self, k: int) -> Array:
-        factor = self.teacher[k]
+        factor, n = self.teacher[k], len(self.factors[k])
         for axis, index in enumerate(self.factors[k]):
             if index in self.rotation:
                 q = self.rotation[index]
-                factor = _along(factor, axis - len(self.factors[k]), conj(q) if self._is_second(k, index) else q)
+                factor = along(factor, axis - n, n, conj(q) if self._is_second(k, index) else q)
         return factor
 
     def _is_second(self, k: int, bond: str) -> bool:
@@ -96,23 +97,6 @@ class _Turns:
 
     def _overlap(self, k: int, bond: str) -> Array:
         """⟨T_k, S̄_k⟩/|S_k| over all indices but `bond`: (*lead, d of the teacher, d of the student)."""
-        xp = namespace(*self.student)
-        axis = self.factors[k].index(bond) - len(self.factors[k])
-        t, s = (_unfold(f, axis, len(self.factors[k])) for f in (self._rotate(k), self.student[k]))
-        return xp.matmul(t, adjoint(s)) / math.prod(self.network.shapes[k])
-
-
-def _unfold(factor: Array, axis: int, ndim: int) -> Array:
-    """(*lead, …, d, …) → (*lead, d, rest)."""
-    xp = namespace(factor)
-    moved = xp.moveaxis(factor, axis, -ndim)
-    return xp.reshape(moved, (*moved.shape[: moved.ndim - ndim + 1], -1))
-
-
-def _along(factor: Array, axis: int, q: Array) -> Array:
-    """Σ_b factor[…b…] q[b, b'] along `axis` (negative)."""
-    xp = namespace(factor)
-    ndim = factor.ndim - (q.ndim - 2)
-    moved = xp.moveaxis(factor, axis, -1)
-    flat = xp.reshape(moved, (*moved.shape[: moved.ndim - ndim], -1, moved.shape[-1]))
-    return xp.moveaxis(xp.reshape(xp.matmul(flat, q), moved.shape), -1, axis)
+        n = len(self.factors[k])
+        seen = overlap(self._rotate(k), self.student[k], self.factors[k].index(bond) - n, n)
+        return conj(seen) / math.prod(self.network.shapes[k])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from array_api_compat import device, is_array_api_obj
 
-from .._arrays import Array, constant, is_complex, namespace
+from .._arrays import Array, constant, filled, is_complex, namespace
 from .._contract import advance, contract, finish, squeezed
 from .._errors import TensorNetError
 from .._path import Path
@@ -138,10 +138,7 @@ def _check(fmt: "Applicable", x: Array, lead: tuple[int, ...]) -> None:
 
 def _folded(fmt: "Applicable", x: Array, path: Path, lead: int) -> Array:
     """x (*lead, …, in) as the last operand (*lead, batch, *cols), filled up with zeros where the network is padded."""
-    xp, missing = namespace(x), fmt.network.shape[1] - fmt.matrix_shape[1]
-    if missing:
-        x = xp.concat([x, xp.zeros((*x.shape[:-1], missing), dtype=x.dtype, device=device(x))], axis=-1)
-    return xp.reshape(x, (*x.shape[:lead], *path.full_shapes[-1]))
+    return namespace(x).reshape(filled(x, fmt.network.shape[1:]), (*x.shape[:lead], *path.full_shapes[-1]))
 
 
 def _unfolded(fmt: "Applicable", y: Array, axes: tuple[int, ...]) -> Array:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .._columns import columns
+
 if TYPE_CHECKING:
     from ._choice import Candidate, Choice
 
@@ -11,14 +13,8 @@ HEADS = ("way", "GFLOP", "backward", "MB moved", "backward", "peak MB", "time", 
 
 def table(choice: "Choice") -> str:
     """One line for each candidate, and one that says which was taken and why."""
-    rows = [HEADS, *(_row(choice, c) for c in choice.candidates)]
-    widths = [max(len(r[k]) for r in rows) for k in range(len(HEADS))]
-    lines = ["  ".join(_cell(k, v, w) for k, (v, w) in enumerate(zip(r, widths, strict=True))).rstrip() for r in rows]
-    return "\n".join((_title(choice), *lines, _verdict(choice)))
-
-
-def _cell(column: int, value: str, width: int) -> str:
-    return value.ljust(width) if column in (0, len(HEADS) - 1) else value.rjust(width)
+    lines = columns([HEADS, *(_row(choice, c) for c in choice.candidates)], right=range(1, len(HEADS) - 1))
+    return "\n".join((_title(choice), lines, _verdict(choice)))
 
 
 def _title(choice: "Choice") -> str:

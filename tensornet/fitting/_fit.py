@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .._arrays import Array, checked_weight, constant, namespace, widest
+from .._arrays import Array, checked_weight, constant, namespace, nonzero, widest
 from .._contract import contract
 from .._errors import TensorNetError
 from .._gauge import Gauge
 from .._network import Network
 from .._path import Path
+from .._precise import frobenius, precise
 from ._gauges import PASSES, check_gauge, in_gauge
 from ._scale import balanced
 from ._search import Search, beside, chosen, looked_at, search
@@ -97,7 +98,7 @@ def _searches(
     """Each with the matrix scaled to entries up to 1, whose squares neither over- nor underflow."""
     xp, n, lead, found = namespace(matrix), len(network.factors), tuple(matrix.shape[:-2]), []
     top = xp.max(xp.abs(matrix), axis=(-2, -1))
-    unit = xp.where(top > 0, top, xp.ones_like(top))
+    unit = nonzero(top)
     share = xp.astype(unit ** (1 / n), matrix.dtype)
     w = xp.reshape(
         matrix / xp.astype(unit, matrix.dtype)[..., None, None], (*lead, *(network.size[i] for i in network.output))
@@ -130,13 +131,9 @@ def _best(found: list[Search]) -> list[Array]:
 
 def _error(fmt: "Format | Network", w: Array, factors: list[Array]) -> Array:
     """‖W − contract(factors)‖ / ‖W‖ in the widest dtype, safe where squares overflow."""
-    xp, w, wide = namespace(w), widest(w), [widest(f) for f in factors]
+    w, wide, lead = widest(w), precise(factors), factors[0].ndim - len(_network(fmt).factors[0])
     made = contract(Path.of_matrix(fmt), wide) if isinstance(fmt, Network) else fmt.contract(wide)
-    axes = tuple(range(factors[0].ndim - len(_network(fmt).factors[0]), w.ndim))
-    top = xp.max(xp.abs(w), axis=axes, keepdims=True)
-    unit = xp.where(top > 0, top, xp.ones_like(top))
-    size = xp.linalg.vector_norm(w / unit, axis=axes)
-    return xp.linalg.vector_norm(w / unit - made / unit, axis=axes) / xp.where(size > 0, size, xp.ones_like(size))
+    return frobenius(w - made, lead) / nonzero(frobenius(w, lead))
 
 
 def _network(fmt: "Format | Network") -> Network:

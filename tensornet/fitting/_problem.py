@@ -8,7 +8,7 @@ from functools import lru_cache
 from array_api_compat import device
 
 from .._arrays import Array, adjoint, namespace
-from .._contract import _permute, contract
+from .._contract import contract, permute
 from .._network import Network
 from .._path import Path
 
@@ -65,12 +65,12 @@ class Problem:
         s, o, b, p = self.volumes
         others = [f for k, f in enumerate(factors) if k != self.k] or [xp.ones(lead, dtype=w.dtype, device=device(w))]
         e = xp.reshape(contract(self.path, others), (*lead, s, o, b))
-        moved = _permute(xp, old, self.factor_order)
+        moved = permute(xp, old, self.factor_order)
         t = xp.reshape(moved, (*lead, s, b, p))
-        missed = xp.reshape(_permute(xp, w, self.output_order), (*lead, s, o, p)) - xp.matmul(e, t)
+        missed = xp.reshape(permute(xp, w, self.output_order), (*lead, s, o, p)) - xp.matmul(e, t)
         t = xp.reshape(t + least_squares(e, missed), tuple(moved.shape))
         inverse = tuple(self.factor_order.index(n) for n in range(len(self.factor_order)))
-        return _permute(xp, t, inverse)
+        return permute(xp, t, inverse)
 
 
 def least_squares(e: Array, y: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .._arrays import Array, namespace
+from .._arrays import Array, namespace, nonzero
 from .._chain import FLOOR
 from .._network import Network
 
@@ -34,7 +34,7 @@ def _norms(factor: Array, indices: Sequence[str], index: str) -> Array:
     xp, first = namespace(factor), factor.ndim - len(indices)
     sizes = xp.abs(factor)
     peak = xp.max(sizes, axis=tuple(range(first, factor.ndim)), keepdims=True)  # squares of 1e20 overflow in float32
-    unit = xp.where(peak > 0, peak, xp.ones_like(peak))
+    unit = nonzero(peak)
     others = tuple(first + n for n, i in enumerate(indices) if i != index)
     norms = xp.sqrt(xp.sum((sizes / unit) ** 2, axis=others))
     floored = xp.maximum(norms, FLOOR * xp.max(norms, axis=-1, keepdims=True))

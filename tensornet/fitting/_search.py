@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from .._arrays import Array, namespace
+from .._arrays import Array, namespace, nonzero
 from .._contract import contract
 from .._errors import TensorNetError
 from .._network import Network
@@ -64,7 +64,7 @@ def _missed(network: Network, path: Path, w: Array, factors: Sequence[Array]) ->
     xp, lead = namespace(w, *factors), tuple(w.shape[: w.ndim - len(network.output)])
     size = xp.linalg.vector_norm(xp.reshape(w, (*lead, -1)), axis=-1)
     missed = xp.reshape(w, (*lead, -1)) - xp.reshape(contract(path, factors), (*lead, -1))
-    return xp.linalg.vector_norm(missed, axis=-1) / xp.where(size > 0, size, xp.ones_like(size))
+    return xp.linalg.vector_norm(missed, axis=-1) / nonzero(size)
 
 
 def chosen(where: Array, these: Sequence[Array], those: Sequence[Array]) -> list[Array]:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from array_api_compat import device
 
 from .._arrays import Array, is_complex, namespace
-from .._contract import _permute
+from .._contract import permute
+from .._graph import even_deviation
 from .._network import Network
 
 Normal = Callable[[tuple[int, ...]], Array]
@@ -27,8 +28,7 @@ def generator(like: Array, seed: int = 0) -> Normal:
 
 def at_random(network: Network, lead: tuple[int, ...], normal: Normal) -> list[Array]:
     """Normal factors of contractions with entries of order 1, the same for each of a stack: it is fitted as its members are."""
-    terms = math.prod([size for index, size in network.sizes if index not in network.output])
-    return [_stacked(lead, terms ** (-0.5 / len(network.factors)) * normal(s)) for s in network.shapes]
+    return [_stacked(lead, even_deviation(network) * normal(s)) for s in network.shapes]
 
 
 def of_zero(network: Network, lead: tuple[int, ...], normal: Normal) -> list[Array]:
@@ -59,7 +59,7 @@ def _vectors(network: Network, k: int, w: Array, normal: Normal) -> Array:
     bonds = tuple(i for i in own if i not in network.output)
     p, b = (math.prod([size[i] for i in part]) for part in (opened, bonds))
     order = [network.output.index(i) for i in (*(i for i in network.output if i not in opened), *opened)]
-    tall = xp.reshape(_permute(xp, w, tuple(order)), (*lead, -1, p))
+    tall = xp.reshape(permute(xp, w, tuple(order)), (*lead, -1, p))
     if tall.shape[-2] > p:
         tall = xp.linalg.qr(tall)[1]
     _, _, vh = xp.linalg.svd(tall, full_matrices=False)
@@ -68,7 +68,7 @@ def _vectors(network: Network, k: int, w: Array, normal: Normal) -> Array:
     if found.shape[-1] < b:
         found = xp.concat([found, _stacked(lead, normal((p, b - found.shape[-1])) / p**0.5)], axis=-1)
     factor = xp.reshape(found, (*lead, *(size[i] for i in opened + bonds)))
-    return _permute(xp, factor, tuple((opened + bonds).index(i) for i in own))
+    return permute(xp, factor, tuple((opened + bonds).index(i) for i in own))
 
 
 def _stacked(lead: tuple[int, ...], x: Array) -> Array:

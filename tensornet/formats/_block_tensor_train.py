@@ -14,7 +14,7 @@ from .._splits import split_in_two
 from ._chained import fill
 from ._padded import padded
 from ._registry import register
-from ._sizing import capped, check_matrix, positive, sized
+from ._sizing import capped, check_matrix, is_rank, positive, sized
 
 
 @register
@@ -45,7 +45,7 @@ class BlockTensorTrain(Format):
         full = min(self._block)
         if self.rank is None:
             object.__setattr__(self, "rank", full)
-        if not isinstance(self.rank, int) or not 1 <= self.rank <= full:
+        if not is_rank(self.rank, full):
             raise TensorNetError(
                 f"BlockTensorTrain: rank={self.rank!r}, needed an integer in 1…{full}, because the blocks are "
                 f"{self._block[0]} × {self._block[1]}; choose one in that range, or larger blocks"

@@ -11,6 +11,7 @@ from .._errors import TensorNetError
 from .._gauge import Gauge
 from .._network import Network
 from .._tree import regauge
+from .._unfold import by_index
 from ._sizing import positive
 
 
@@ -41,10 +42,7 @@ def fill(who: str, network: Network, w: Array, gauge: Gauge, centre: int | None)
 
 
 def checked_bonds(who: str, bonds: Sequence[int] | None, modes: tuple[int, ...]) -> tuple[int, ...]:
-    """`bonds` of a chain of `modes`, or the full ones.
-
-    Each must be reachable from both of its sides, or some of its directions could never carry anything.
-    """
+    """`bonds` of a chain of `modes`, or the full ones."""
     full = _chain.full_bonds(modes)
     if bonds is None:
         return full
@@ -53,13 +51,21 @@ def checked_bonds(who: str, bonds: Sequence[int] | None, modes: tuple[int, ...])
         raise TensorNetError(
             f"{who}: bonds {bonds}, needed {len(full)} of at most {full}, the full bonds of eq. 3; lower them"
         )
-    for k, (a, m, b) in enumerate(_chain.shapes(modes, bonds)):
+    check_bridges(who, modes, (1, *bonds, 1))
+    return bonds
+
+
+def check_bridges(who: str, modes: Sequence[int], ends: Sequence[int]) -> None:
+    """Each bond must be reachable from both of its sides, or some of its directions could never carry anything.
+
+    ends: the sizes before and after each factor, one more than there are modes
+    """
+    for k, (m, (a, b)) in enumerate(zip(modes, pairwise(ends), strict=True)):
         if b > a * m or a > m * b:
             raise TensorNetError(
                 f"{who}: bonds {a} and {b} at factor {k} differ by more than its {m} entries can bridge, so that some "
                 f"directions of the larger would be dead; lower the larger one to at most {m * min(a, b)}"
             )
-    return bonds
 
 
 def _inner(network: Network) -> list[str]:
@@ -76,11 +82,7 @@ def _modes(network: Network) -> tuple[int, ...]:
 
 def _tensor(network: Network, w: Array) -> Array:
     """(*lead, rows, cols) → (*lead, *shared, m_1⋯m_n): the open indices in the order in which the factors carry them."""
-    xp, lead, size = namespace(w), tuple(w.shape[:-2]), network.size
     order = (*network.shared, *(i for f in network.unshared.factors for i in f if i in network.output))
-    split = xp.reshape(w, (*lead, *(size[i] for i in network.output)))
-    axes = (*range(len(lead)), *(len(lead) + network.output.index(i) for i in order))
-    blocks = tuple(size[i] for i in network.shared)
-    return xp.reshape(
-        xp.permute_dims(split, axes), (*lead, *blocks, math.prod([*network.shape]) // math.prod([*blocks]))
-    )
+    blocks = tuple(network.size[i] for i in network.shared)
+    volume = math.prod([*network.shape]) // math.prod([*blocks])
+    return namespace(w).reshape(by_index(network, w, order), (*w.shape[:-2], *blocks, volume))

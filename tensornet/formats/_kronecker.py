@@ -15,7 +15,7 @@ from .._splits import split_in_two
 from ._chained import fill
 from ._padded import padded
 from ._registry import register
-from ._sizing import capped, check_matrix, positive, sized
+from ._sizing import capped, check_matrix, is_rank, positive, sized
 
 
 @register
@@ -46,7 +46,7 @@ class Kronecker(Format):
         full = min(self._modes)
         if self.terms is None:
             object.__setattr__(self, "terms", full)
-        if not isinstance(self.terms, int) or not 1 <= self.terms <= full:
+        if not is_rank(self.terms, full):
             raise TensorNetError(
                 f"Kronecker: terms={self.terms!r}, needed an integer in 1…{full}, because so many products of {self.left} and "
                 f"{self.right} make every matrix; choose one in that range"

@@ -12,7 +12,7 @@ from .._gauge import Gauge, orthogonal_centre
 from .._network import Network
 from ._chained import fill
 from ._registry import register
-from ._sizing import capped, check_matrix, positive, sized
+from ._sizing import capped, check_matrix, is_rank, positive, sized
 
 
 @register
@@ -38,7 +38,7 @@ class LowRank(Format):
         full = min(self.out, self.in_)
         if self.rank is None:
             object.__setattr__(self, "rank", full)
-        if isinstance(self.rank, bool) or not isinstance(self.rank, int) or not 1 <= self.rank <= full:
+        if not is_rank(self.rank, full):
             raise TensorNetError(
                 f"LowRank: rank {self.rank!r} of a {self.out} × {self.in_} matrix, needed an integer in 1…{full}, because a "
                 f"larger one has directions that carry nothing; choose one in that range"

@@ -27,7 +27,7 @@ def sized(
             f"{who}: got {given}, needed one of rank, num_params and scale at most, because each of them fixes the size; "
             f"drop the others"
         )
-    if rank is not None and (isinstance(rank, bool) or not isinstance(rank, int) or rank < 1):
+    if rank is not None and not is_rank(rank):
         raise TensorNetError(
             f"{who}: rank={rank!r}, needed an integer of at least 1, because it is the size of an index; pass one, or None "
             f"for the full rank"
@@ -65,6 +65,11 @@ def check_kernel(who: str, shape: tuple[int, ...]) -> None:
             f"{who}: shape {shape}, needed (out, in, *kernel), positive integers, because this format is of a convolution's "
             f"kernel; pass all of them, or take a format of matrices"
         )
+
+
+def is_rank(rank: Any, full: float = inf) -> bool:
+    """Whether `rank` is an integer in 1…full: a larger one has directions that carry nothing."""
+    return isinstance(rank, int) and not isinstance(rank, bool) and 1 <= rank <= full
 
 
 def positive(who: str, field: str, sizes: Any, count: int | None = None) -> tuple[int, ...]:

@@ -12,7 +12,9 @@ from .._errors import TensorNetError
 from .._gauge import Gauge
 from .._network import Network
 from .._splits import divisor_pairs
+from .._unfold import by_index
 from ..fitting import searched
+from ._chained import check_bridges
 from ._modes import Moded, split
 from ._padded import padded
 from ._registry import register
@@ -62,18 +64,7 @@ class TensorRing(Moded):
                 )
             object.__setattr__(self, "bonds", self.full_bonds)
         object.__setattr__(self, "bonds", positive("TensorRing", "bonds", self.bonds, len(self.volumes) - 1))
-        self._check_bonds()
-
-    def _check_bonds(self) -> None:
-        """Each bond must be reachable from both of its sides, or some of its directions could never carry anything."""
-        ends = (self.ring, *self.bonds, self.ring)
-        for k, m in enumerate(self.volumes):
-            a, b = ends[k], ends[k + 1]
-            if b > a * m or a > m * b:
-                raise TensorNetError(
-                    f"TensorRing: bonds {a} and {b} at factor {k} differ by more than its {m} entries can bridge, so that some "
-                    f"directions of the larger would be dead; lower the larger one to at most {m * min(a, b)}"
-                )
+        check_bridges("TensorRing", self.volumes, (self.ring, *self.bonds, self.ring))
 
     @classmethod
     def for_shape(
@@ -177,11 +168,9 @@ class TensorRing(Moded):
 
     def _interleaved(self, w: Array) -> Array:
         """(*lead, rows, cols) → (*lead, m_1, rest): the order in which the ring meets the modes."""
-        xp, lead, output = namespace(w), tuple(w.shape[:-2]), self.network.output
-        met = [i for factor in self.network.factors for i in factor if i in output]
-        order = [len(lead) + output.index(i) for i in met]
-        tensor = xp.permute_dims(self._tensor(w), (*range(len(lead)), *order))
-        return xp.reshape(tensor, (*lead, self.volumes[0], -1))
+        network = self.network
+        met = by_index(network, w, [i for factor in network.factors for i in factor if i in network.output])
+        return namespace(w).reshape(met, (*w.shape[:-2], self.volumes[0], -1))
 
 
 def _identity(w: Array) -> tuple[Array, Array]:
@@ -199,8 +188,7 @@ def _balanced(w: Array) -> tuple[Array, Array]:
         right, left = (xp.matrix_transpose(x) for x in _balanced(xp.matrix_transpose(w)))
         return left, right
     u, s, _ = xp.linalg.svd(w, full_matrices=False)
-    top = s[..., :1]
-    g = xp.astype(xp.sqrt(xp.maximum(s, xp.where(top > 0, _chain.FLOOR * top, xp.ones_like(top)))), w.dtype)
+    g = xp.astype(_chain.even(s), w.dtype)
     rest = xp.matmul(adjoint(u), w)
     rest = rest + xp.matmul(adjoint(u), w - xp.matmul(u, rest))  # see _chain.schmidt
     return u * g[..., None, :], rest / g[..., :, None]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .._arrays import Array, conj, constant, is_complex, namespace, widest, working_dtype
+from .._arrays import Array, conj, constant, is_complex, namespace, widest
 from .._errors import TensorNetError
 from ._pairs import kind_of
 
@@ -71,8 +71,7 @@ def _score(name: str, w: Array, gradient: Array) -> float:
             f"entry is multiplied by entry; transpose one of them, or pair the right ones"
         )
     xp = namespace(w, gradient)
-    gradient = constant(gradient)
-    product = conj(widest(xp.astype(gradient, working_dtype(gradient, xp), copy=False))) * constant(w)
+    product = conj(widest(constant(gradient))) * constant(w)
     return abs(float(xp.sum(xp.real(product) if is_complex(product) else product)))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from operator import index
 from typing import Any
 
+from .._columns import columns
 from .._errors import TensorNetError
 from .._format import Format
 from ..formats import from_dict
@@ -97,10 +98,7 @@ class Plan(Mapping[str, Format]):
         head = ("weight", "shape", "format", "params ×", "GFLOP/step", "factors MB", "teacher")
         rows = [(name, *_cells(fmt), self.teachers.get(name, "–")) for name, fmt in self.formats.items()]
         rows += [(name, "", "–", "", "", "", f"skipped: {why}") for name, why in self.skipped.items()]
-        widths = [max(len(r[c]) for r in (head, *rows)) for c in range(len(head))]
-        return "\n".join(
-            "  ".join(cell.ljust(w) for cell, w in zip(r, widths, strict=True)).rstrip() for r in (head, *rows)
-        )
+        return columns([head, *rows])
 
 
 def plan(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from .. import _distance, _norm
 from .._arrays import Array
+from .._precise import precise
 from ._case import Case
 from ._gauge_invariance import assert_gauge_invariant
 from ._law import require
@@ -40,4 +41,4 @@ def _between(case: Case, a: Sequence[Array], b: Sequence[Array]) -> Array:
 
 
 def _dense(case: Case, factors: Sequence[Array]) -> Array:
-    return case.fmt.contract(_norm.precise(factors))
+    return case.fmt.contract(precise(factors))

@@ -10,6 +10,7 @@ from .._arrays import Array, namespace
 from .._blocks import reshare, unshare
 from .._errors import TensorNetError
 from .._format import Format
+from .._unfold import along
 from ._law import LawError
 
 KINDS = ("orthogonal", "invertible", "decompose")
@@ -72,17 +73,9 @@ def random_gauge(fmt: Format, factors: Sequence[Array], /, *, orthogonal: bool, 
         g, inverse = _pairs(factors[0], lead, network.size[bond], draw, orthogonal=orthogonal)
         first, second = (k for k, f in enumerate(network.factors) if bond in f)
         for k, matrix in ((first, g), (second, namespace(g).matrix_transpose(inverse))):
-            axis = network.factors[k].index(bond) - len(network.factors[k])
-            moved[k] = _turned(moved[k], axis, matrix)
+            n = len(network.factors[k])
+            moved[k] = along(moved[k], network.factors[k].index(bond) - n, n, matrix)
     return tuple(reshare(fmt.network, moved))
-
-
-def _turned(factor: Array, axis: int, matrix: Array) -> Array:
-    """Σ_b factor[…b…] matrix[b, b'] along `axis` (negative), for each block its own."""
-    xp = namespace(factor)
-    last = xp.moveaxis(factor, axis, -1)
-    flat = xp.reshape(last, (*matrix.shape[:-2], -1, last.shape[-1]))
-    return xp.moveaxis(xp.reshape(xp.matmul(flat, matrix), last.shape), -1, axis)
 
 
 def _pairs(like: Array, lead: tuple[int, ...], d: int, draw: random.Random, *, orthogonal: bool) -> tuple[Array, Array]:

@@ -7,6 +7,7 @@ from .._blocks import unshare
 from .._chain import FLOOR
 from .._gauge import orthogonal_centre
 from .._graph import bond_towards, is_tree, sides
+from .._unfold import by_index
 from ._case import Case
 from ._law import require
 from ._matrices import matrices
@@ -52,7 +53,7 @@ def balanced_form(case: Case) -> str | None:
         for bond, two_sides in cuts:
             d = network.size[bond]
             grams = [case.xp.reshape(_gram(interface(network, factors, bond, s)), (-1, d, d)) for s in two_sides]
-            values = _schmidt(case, w, two_sides[0], d)
+            values = schmidt(case, w, two_sides[0], d)
             unlike = max(_from_diagonal(g[n, ...], values[n, ...]) for g in grams for n in range(values.shape[0]))
             found = f"bond {bond} of a {what} W misses the even split by {unlike:.1e} of the largest Schmidt value"
             require(unlike <= 100 * case.tolerance, found, f"at most {100 * case.tolerance:.0e}")
@@ -77,19 +78,18 @@ def _gram(x: Array) -> Array:
     return namespace(x).matmul(adjoint(x), x)
 
 
-def _schmidt(case: Case, w: Array, side: tuple[int, ...], d: int) -> Array:
+def schmidt(case: Case, w: Array, side: tuple[int, ...], d: int) -> Array:
     """The d largest singular values (blocks, d) of w unfolded into the indices of one side and all others."""
     return case.xp.linalg.svdvals(_unfold(case, w, side))[..., :d]
 
 
 def _unfold(case: Case, w: Array, side: tuple[int, ...]) -> Array:
     """W as one matrix for each block, from the output indices of the other side to those of `side`."""
-    xp, whole, network = case.xp, case.fmt.network, case.fmt.network.unshared
+    whole, network = case.fmt.network, case.fmt.network.unshared
     own = [i for i in network.output if any(i in network.factors[k] for k in side)]
     order = [*whole.shared, *own, *(i for i in network.output if i not in own)]
-    split = xp.reshape(case.fmt._as_matrix(w), tuple(whole.size[i] for i in whole.output))
     blocks, rows = (math.prod([whole.size[i] for i in part]) for part in (whole.shared, own))
-    return xp.reshape(xp.permute_dims(split, tuple(whole.output.index(i) for i in order)), (blocks, rows, -1))
+    return case.xp.reshape(by_index(whole, case.fmt._as_matrix(w), order), (blocks, rows, -1))
 
 
 def _from_diagonal(gram: Array, values: Array) -> float:

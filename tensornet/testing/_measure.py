@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .._arrays import Array, abs2, conj, namespace
+from .._arrays import Array, abs2, conj, namespace, nonzero
 
 
 def largest(x: Array) -> float:
@@ -47,13 +47,11 @@ def _norm(x: Array) -> Array:
 
 
 def _relative(got: Array, want: Array) -> Array:
-    unit, xp = _unit(want), namespace(got, want)
-    size = _norm(want / unit)
-    return _norm(got / unit - want / unit) / xp.where(size > 0, size, xp.ones_like(size))
+    unit = _unit(want)
+    return _norm(got / unit - want / unit) / nonzero(_norm(want / unit))
 
 
 def _unit(x: Array) -> Array:
     """The largest absolute entry, or 1 where all are zero."""
     xp = namespace(x)
-    top = xp.max(xp.abs(x))
-    return xp.where(top > 0, top, xp.ones_like(top))
+    return nonzero(xp.max(xp.abs(x)))

@@ -8,7 +8,7 @@ from .._format import Format
 from .._graph import is_tree, sides
 from ..truncation import spectra, truncate
 from ._case import Case
-from ._gauges import _schmidt
+from ._gauges import schmidt
 from ._law import require
 from ._measure import norm, relative
 
@@ -56,7 +56,7 @@ def spectra_are_singular_values(case: Case) -> str | None:
     found = spectra(case.fmt, case.fmt.decompose(w))
     for bond in network.bonds:
         d = network.size[bond]
-        want = _schmidt(case, w, (sides(network, bond) or ((), ()))[0], d)
+        want = schmidt(case, w, (sides(network, bond) or ((), ()))[0], d)
         got = case.xp.astype(case.xp.reshape(found[bond], (-1, d)), want.dtype)
         missed = norm(got[..., : want.shape[-1]] - want) / (norm(w) or 1.0)
         require(

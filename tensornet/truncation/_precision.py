@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._arrays import Array, abs2, constant, namespace, widest, working_dtype
+from .._arrays import Array, abs2, namespace, working_dtype
 from .._network import Network
-from .._norm import frobenius
+from .._precise import frobenius, precise
 from .._reduced import Gram, Reduction, Triangle
 
 # Allowed errors of rounding in units of a dtype's eps, for each factor: of keeping it in the dtype of the data, and of the
@@ -44,7 +44,7 @@ class Precision:
         """And the arrays as the sweep takes them: constants in the widest dtype of their library."""
         xp = namespace(*arrays)
         dtype = xp.result_type(*[working_dtype(a, xp) for a in arrays])
-        wide = [widest(xp.astype(constant(a), dtype, copy=False)) for a in arrays]
+        wide = precise(arrays)
         stored, computed = (float(xp.finfo(d).eps) for d in (dtype, wide[0].dtype))
         growth = max(8.0, max([network.size[b] for b in network.bonds], default=1) ** 0.5) / 8
         noise = len(network.factors) * (STORED * stored + COMPUTED * computed * growth)

@@ -6,11 +6,11 @@ fitted. Then it is measured, and that is the certificate.
 
 from typing import Any
 
-from .._arrays import Array, namespace
+from .._arrays import Array, namespace, nonzero
 from .._errors import TensorNetError
 from .._format import Format
 from .._gauge import Gauge
-from .._norm import frobenius, precise
+from .._precise import frobenius, precise
 from ..fitting import fit, in_gauge
 from ._precision import Precision
 from ._result import Truncation
@@ -57,7 +57,7 @@ def _fitted(fmt: Format, w: Array, gauge: Gauge, precision: Precision) -> Trunca
     found = fmt.decompose(w, gauge=gauge) if fmt.exact else in_gauge(fmt, fit(fmt, w).factors, gauge)
     factors = tuple(xp.astype(f, precision.dtype, copy=False) for f in found)
     size = frobenius(w, lead)
-    error = frobenius(w - fmt.contract(precise(factors)), lead) / xp.where(size > 0, size, xp.ones_like(size))
+    error = frobenius(w - fmt.contract(precise(factors)), lead) / nonzero(size)
     return Truncation(fmt, factors, error + precision.noise, lambda: error)
 
 

@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 
-from array_api_compat import device
-
-from .._arrays import Array, namespace
+from .._arrays import Array, filled, namespace, nonzero
 from .._format import Format
-from .._norm import precise
+from .._precise import precise
 from .._tree import embed, full_sizes, schmidt
 
 
@@ -21,7 +19,7 @@ def spectra(fmt: Format, factors: Sequence[Array], /) -> dict[str, Array]:
     if fmt.matrix_shape == fmt.network.shape:
         return schmidt(fmt.network, precise(factors))
     found = spectra_of(fmt, fmt.contract(precise(factors)))  # what the factors hold in the padding is not of W
-    return {b: _to(values, fmt.network.size[b]) for b, values in found.items()}
+    return {b: filled(values[..., : fmt.network.size[b]], (fmt.network.size[b],)) for b, values in found.items()}
 
 
 def spectra_of(fmt: Format, w: Array) -> dict[str, Array]:
@@ -29,13 +27,6 @@ def spectra_of(fmt: Format, w: Array) -> dict[str, Array]:
     full = fmt.resized(full_sizes(fmt.network))
     factors, _ = embed(full.network, full._as_matrix(w))
     return schmidt(full.network, factors)
-
-
-def _to(values: Array, d: int) -> Array:
-    """The first d values, filled up with zeros."""
-    xp, have = namespace(values), values.shape[-1]
-    missing = xp.zeros((*values.shape[:-1], max(0, d - have)), dtype=values.dtype, device=device(values))
-    return xp.concat([values[..., :d], missing], axis=-1)
 
 
 def entropy(fmt: Format, factors: Sequence[Array], /) -> dict[str, Array]:
@@ -49,8 +40,8 @@ def entropy(fmt: Format, factors: Sequence[Array], /) -> dict[str, Array]:
 
 def _entropy(values: Array) -> Array:
     xp, top = namespace(values), values[..., :1]
-    scaled = values / xp.where(top > 0, top, xp.ones_like(top))  # squares of tiny values would vanish
+    scaled = values / nonzero(top)  # squares of tiny values would vanish
     squares = scaled * scaled
     total = xp.sum(squares, axis=-1, keepdims=True)
-    p = squares / xp.where(total > 0, total, xp.ones_like(total))
-    return 0 - xp.sum(p * xp.log(xp.where(p > 0, p, xp.ones_like(p))), axis=-1)
+    p = squares / nonzero(total)
+    return 0 - xp.sum(p * xp.log(nonzero(p)), axis=-1)

@@ -9,7 +9,8 @@ from typing import Any
 from .._arrays import Array, checked_weight, namespace
 from .._errors import TensorNetError
 from .._format import Format
-from .._norm import norm, precise
+from .._norm import norm
+from .._precise import precise
 from .._tree import schmidt
 from ..planning import Plan
 from ._ranks import Cuts, bridged, capped, within_params

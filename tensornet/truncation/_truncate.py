@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
-from .._arrays import Array, checked_weight, namespace
+from .._arrays import Array, checked_weight, namespace, nonzero
 from .._blocks import reshare, unshare
 from .._distance import distance
 from .._format import Format
 from .._gauge import Gauge
 from .._graph import is_tree
 from .._links import Links
-from .._norm import frobenius, norm, precise
+from .._norm import norm
+from .._precise import frobenius, precise
 from .._tree import Tree, balance, canonical, embed, full_sizes, largest, regauge
 from ._precision import Precision
 from ._refit import refit
@@ -85,9 +86,10 @@ def approximate(
     if fitted:
         return refit(target, wide, gauge, precision)
     lead = w.ndim - len(fmt.shape)
-    factors, root = embed(Links.of(full.network).network, full._as_matrix(wide))
+    linked = Links.of(full.network).network
+    factors, root = embed(linked, full._as_matrix(wide))
+    _, factors = unshare(linked, factors)
     links = Links.of(full.network.unshared)
-    _, factors = unshare(Links.of(full.network).network, factors)
     sweep = Sweep(Tree.of(links.network, root), factors, precision.reduction)
     made, size = _swept(target, links, sweep, lead, precision, gauge, None)
     return Truncation(*made, lambda: frobenius(wide - made[0].contract(precise(made[1])), lead) / size)
@@ -111,8 +113,7 @@ def _swept(
     fmt, root = target.fmt, sweep.tree.root
     xp = namespace(*sweep.factors)
     whole = precision.norm(sweep.factors[root], lead)
-    size = whole if seen is None else seen
-    size = xp.where(size > 0, size, xp.ones_like(size))
+    size = nonzero(whole if seen is None else seen)
     noise = precision.noise * xp.maximum(whole / size, xp.ones_like(size))
     unit = xp.ones_like(size) if precision.squares else size
     if not precision.squares:

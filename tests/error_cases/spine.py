@@ -73,6 +73,7 @@ CASES = {
         lambda: tn.MPO((4, 1, 4), (1, 1, 1), (4, 2)),
         "bonds 4 and 2 at factor 1 differ by more than its 1 entries can bridge, .* lower the larger one to at most 2",
     ),
+    "terms that are a truth": (lambda: tn.Kronecker((2, 3), (3, 2), True), "terms=True, needed an integer in 1…6"),
     "rank of another kind": (lambda: tn.LowRank(4, 6, 2.0), "rank 2.0 of a 4 × 6 matrix, needed an integer in 1…4"),
     "cores of another kind": (lambda: tn.MPO.for_shape((4, 6), cores=2.5), "cores=2.5, needed an integer"),
     "nothing in it": (
