@@ -1,4 +1,4 @@
-"""Which tests run which line, and how long each takes: measured once, test by test, in this process."""
+"""Which tests run which line, and how long each takes (of a processor): measured once, test by test, in this process."""
 
 import time
 from collections import defaultdict
@@ -21,9 +21,9 @@ class Watch:
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: Any) -> Any:
         self.monitor.switch_context(item.nodeid)
-        begin = time.perf_counter()
+        begin = time.process_time()
         yield
-        self.seconds[item.nodeid] = time.perf_counter() - begin
+        self.seconds[item.nodeid] = time.process_time() - begin
 
 
 def covering(arguments: list[str]) -> tuple[dict[tuple[str, int], list[str]], dict[str, float]]:
