@@ -1,7 +1,16 @@
-"""tensornet for PyTorch: the model stays dense, the factors live beside the optimiser."""
+"""tensornet for PyTorch: the model stays dense, the factors live beside the optimiser; or they take its weights' places."""
 
 from tensornet import Alignment as Alignment
 
 from ._optimizer import Overparameterized as Overparameterized
 from ._optimizer import overparameterize as overparameterize
 from ._plan import plan as plan
+from .inference import FactorizedConv2d as FactorizedConv2d
+from .inference import FactorizedEmbedding as FactorizedEmbedding
+from .inference import FactorizedLinear as FactorizedLinear
+from .inference import Receipt as Receipt
+from .inference import compress as compress
+from .inference import dense as dense
+from .inference import from_pretrained as from_pretrained
+from .inference import receipt as receipt
+from .inference import save_pretrained as save_pretrained

@@ -1,0 +1,138 @@
+"""x @ W.T and W[ids] in PyTorch's own calls, one product after the other, whatever the number of rows.
+
+`Format.apply` and `Format.lookup` do the same in the array API, for one number of rows at a time and with ten calls more for
+each product. A module is called with one token as well as with thousands, and compiled for numbers that nobody knows yet.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tensornet import Network
+from tensornet._path import Order, search
+from tensornet.cost import Candidate
+
+ROWS = "@batch"
+MANY = 1024  # rows to look the order of a lookup up for
+BROADCAST = 32  # from so many trailing entries on, a stack of products beats one product and the two copies around it
+
+Indices = tuple[str, ...]
+Sizes = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class View:
+    """How an operand becomes a matrix, or a stack of them: `shape`, permuted by `order`, merged to `matrix`.
+
+    order   empty where nothing is permuted, which needs no shape either
+    matrix  None where the permuted axes are those of the matrix
+    """
+
+    shape: Sizes
+    order: Sizes
+    matrix: Sizes | None
+
+    @staticmethod
+    def of(stored: Indices, groups: tuple[Indices, ...], size: dict[str, int]) -> "View":
+        """From the indices in the order of memory to one axis for each group of them; the size of x's rows is -1."""
+        wanted = tuple(i for group in groups for i in group)
+        matrix = tuple(-1 if ROWS in g else math.prod([size[i] for i in g]) for g in groups)
+        if wanted == stored:
+            return View((), (), matrix)
+        order, single = tuple(stored.index(i) for i in wanted), all(len(g) == 1 for g in groups)
+        return View(tuple(size[i] for i in stored), order, None if single else matrix)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.order:
+            x = x.reshape(self.shape).permute(self.order)
+        return x if self.matrix is None else x.reshape(self.matrix)
+
+
+@dataclass(frozen=True)
+class Product:
+    """The product of operands number `left`, which holds x or is the larger one, and `right`; as it comes from matmul.
+
+    broadcast  right @ left: what is summed stands in the middle of left, and what is new takes its place
+    """
+
+    left: int
+    right: int
+    as_left: View
+    as_right: View
+    broadcast: bool
+
+
+@dataclass(frozen=True)
+class Carry:
+    """Products in an order, and their result as a matrix. Indices of size 1 take no part.
+
+    name  of the way round, as `Format.explain` has it
+    """
+
+    name: str
+    products: tuple[Product, ...]
+    result: View
+
+    @staticmethod
+    def of_product(network: Network, candidate: Candidate) -> "Carry":
+        """x @ W.T; x (n, cols) is the last operand."""
+        output = (ROWS, *network.rows)
+        return _carry(candidate.name, (*network.factors, (ROWS, *network.cols)), output, network.size, candidate.order)
+
+    @staticmethod
+    def of_lookup(network: Network, picked: tuple[Indices, ...]) -> "Carry":
+        """Rows of W, of what has been `picked` from the factors."""
+        output, size = (ROWS, *network.cols), {**network.size, ROWS: MANY}
+        return _carry("lookup", picked, output, network.size, search(picked, output, size))
+
+    def __call__(self, operands: Sequence[Tensor]) -> Tensor:
+        """The matrix (n, …)."""
+        values = list(operands)
+        for p in self.products:
+            left, right = p.as_left(values[p.left]), p.as_right(values[p.right])
+            values.append(torch.matmul(right, left) if p.broadcast else torch.matmul(left, right))
+        return self.result(values[-1])
+
+
+def _carry(name: str, operands: tuple[Indices, ...], output: Indices, sizes: Mapping[str, int], order: Order) -> Carry:
+    size = {**sizes, ROWS: -1}
+    held = [tuple(i for i in o if size[i] != 1) for o in operands]
+    output = tuple(i for i in output if size[i] != 1)
+    live, products = list(range(len(held))), []
+    for positions in order:
+        pair = [live[p] for p in positions]
+        live = [k for k in live if k not in pair]
+        needed = set(output).union(*(held[k] for k in live))
+        right, left = sorted(pair, key=lambda k: (ROWS in held[k], math.prod([abs(size[i]) for i in held[k]])))
+        product, made = _product(left, right, held, needed, output, size)
+        products.append(product)
+        live.append(len(held))
+        held.append(made)
+    return Carry(name, tuple(products), View.of(held[-1], ((ROWS,), output[1:]), size))
+
+
+def _product(
+    left: int, right: int, held: list[Indices], needed: set[str], output: Indices, size: dict[str, int]
+) -> tuple[Product, Indices]:
+    """The product, and the indices of its result.
+
+    batch b: in both and needed later; summed s: in both and not; f: of left alone; new n: of right alone
+    """
+    x, factor = held[left], held[right]
+    batch, summed = (tuple(i for i in x if i in factor and (i in needed) is kept) for kept in (True, False))
+    free = tuple(i for i in x if i not in factor)
+    new = tuple(sorted((i for i in factor if i not in x), key=lambda i: (*output, i).index(i)))
+    start = x.index(summed[0]) if summed else 0
+    before, after = x[:start], x[start + len(summed) :]
+    together = ROWS in before and x == (*before, *summed, *after)
+    if together and not batch and math.prod([size[i] for i in after]) >= BROADCAST:
+        # Y[f, n, f'] = Σ_s R[n, s] X[f, s, f']
+        views = View.of(x, (before, summed, after), size), View.of(factor, (new, summed), size)
+        return Product(left, right, *views, broadcast=True), (*before, *new, *after)
+    # Y[b, f, n] = Σ_s X[b, f, s] R[b, s, n]
+    stack = (batch,) if batch else ()
+    views = View.of(x, (*stack, free, summed), size), View.of(factor, (*stack, summed, new), size)
+    return Product(left, right, *views, broadcast=False), (*batch, *free, *new)

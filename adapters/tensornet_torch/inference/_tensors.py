@@ -1,0 +1,94 @@
+"""The tensors of a module by name, tied ones once; out of safetensors files and into a module."""
+
+import json
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from tensornet import TensorNetError
+
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+
+
+def named_tensors(model: nn.Module) -> dict[tuple[str, ...], Tensor]:
+    """All names of a tensor → the tensor, of parameters and of the buffers that are saved."""
+    names: dict[int, list[str]] = {}
+    tensors = model.state_dict(keep_vars=True)
+    for name, tensor in tensors.items():
+        names.setdefault(id(tensor), []).append(name)
+    return {tuple(alike): tensors[alike[0]] for alike in names.values()}
+
+
+def assign(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
+    """Put `tensors` in the places of all tensors of `model`, each on the device of the old one (of a meta one, on the CPU).
+
+    raises: TensorNetError if names or shapes of the two differ
+    """
+    places = named_tensors(model)
+    new = {id(old): tensors[name] for names, old in places.items() for name in names if name in tensors}
+    missing = [names[0] for names, old in places.items() if id(old) not in new]
+    surplus = sorted(set(tensors) - {n for names in places for n in names})
+    unlike = [
+        f"{names[0]} {tuple(new[id(old)].shape)} for {tuple(old.shape)}"
+        for names, old in places.items()
+        if id(old) in new and new[id(old)].shape != old.shape
+    ]
+    unsaved = [n for n, b in model.named_buffers() if b.is_meta and id(b) not in new]
+    if missing or surplus or unlike or unsaved:
+        raise TensorNetError(
+            f"from_pretrained: {folder} and the model do not belong together: missing in the file {_some(missing)}, only in "
+            f"the file {_some(surplus)}, of another shape {_some(unlike)}, on the meta device and in no file {_some(unsaved)}; "
+            f"needed the same tensors, because none may keep a value of its own; pass the dense model of the class and config "
+            f"that was compressed"
+        )
+    placed = {id(old): _like(old, new[id(old)]) for old in places.values()}
+    for module in model.modules():
+        for held in (module._parameters, module._buffers):
+            held.update({name: placed[id(t)] for name, t in held.items() if t is not None and id(t) in placed})  # type: ignore
+
+
+def _like(old: Tensor, new: Tensor) -> Tensor:
+    new = new if old.is_meta else new.to(old.device)
+    return nn.Parameter(new, requires_grad=old.requires_grad) if isinstance(old, nn.Parameter) else new
+
+
+def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of model.safetensors, or of the files that its index names, and the metadata of the first."""
+    from safetensors import SafetensorError, safe_open
+
+    tensors: dict[str, Tensor] = {}
+    texts: dict[str, str] = {}
+    for path in _files(folder):
+        try:
+            with safe_open(path, framework="pt") as file:
+                tensors |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+                texts |= file.metadata() or {}
+        except (SafetensorError, OSError) as error:
+            raise TensorNetError(
+                f"from_pretrained: {path} cannot be read ({error}), needed a whole safetensors file, because nothing is read "
+                f"from half of one; copy or write it again"
+            ) from error
+    return tensors, texts
+
+
+def _files(folder: Path) -> list[Path]:
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    try:
+        shards = json.loads((folder / INDEX).read_text())["weight_map"].values()
+        return [folder / Path(name).name for name in sorted(set(shards))]
+    except FileNotFoundError as error:
+        found = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else "no such folder"
+        raise TensorNetError(
+            f"from_pretrained: {folder} has neither {WEIGHTS} nor {INDEX}, found {found}, needed one of them, because the "
+            f"factors are there; give the folder of a compressed model"
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TensorNetError(
+            f"from_pretrained: {folder / INDEX} is no index of safetensors files ({error}), needed one, because it says where "
+            f"the factors are; save the model again"
+        ) from error
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f", … ({len(names)} in all)" if len(names) > 4 else "") if names else "nothing"

@@ -1,0 +1,62 @@
+"""Which way round for how many rows: worked out once for a format, so that a call compares numbers and no more."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from tensornet import Format
+
+from ._carry import Carry
+
+ROWS = tuple(4**k for k in range(9))  # 1 … 65,536; costs are asked for at these, and taken up to twice as many
+Way = tuple[float, Carry]  # up to so many rows, how
+
+
+@dataclass(frozen=True)
+class Ways:
+    """x @ W.T by the quickest order of products for the rows that x has, by `tensornet.cost`.
+
+    forward   where no gradient is taken, in rising order of rows; the last has no limit
+    training  where one is
+    missing   columns that the network has beyond the weight's
+    out       rows of the weight
+    """
+
+    forward: tuple[Way, ...]
+    training: tuple[Way, ...]
+    missing: int
+    out: int
+
+    @staticmethod
+    @lru_cache(maxsize=256)
+    def of(fmt: Format) -> "Ways":
+        out, features = fmt.matrix_shape
+        return Ways(_ways(fmt, gradients=False), _ways(fmt, gradients=True), fmt.network.shape[1] - features, out)
+
+    def choose(self, rows: int, *, gradients: bool) -> Carry:
+        return next(carry for limit, carry in (self.training if gradients else self.forward) if rows <= limit)
+
+    def __call__(self, factors: Sequence[Tensor], x: Tensor, *, gradients: bool) -> Tensor:
+        """(…, out) for x (…, in)."""
+        flat = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+        if self.missing:
+            flat = F.pad(flat, (0, self.missing))
+        y = self.choose(flat.shape[0], gradients=gradients)((*factors, flat))
+        if y.shape[1] != self.out:
+            y = y[:, : self.out]
+        return y if x.ndim == 2 else y.reshape(*x.shape[:-1], self.out)
+
+
+def _ways(fmt: Format, *, gradients: bool) -> tuple[Way, ...]:
+    """Neighbours that go the same way are one."""
+    found: list[Way] = []
+    for rows in ROWS:
+        carry = Carry.of_product(fmt.network, fmt.explain(rows, gradients=gradients).chosen)
+        limit = float("inf") if rows == ROWS[-1] else 2 * rows
+        if found and found[-1][1] == carry:
+            found.pop()
+        found.append((limit, carry))
+    return tuple(found)
