@@ -1,6 +1,6 @@
 """The alignment loss of all paired weights, and its gradient on their factors."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -39,20 +39,21 @@ class Aligner:
         """The student's factors are new ones: rotate at the next step."""
         self.steps = 0
 
-    def add_gradients(self) -> Tensor:
-        """Add λ dL_Aux/dT_k to the factors' gradients, but for frozen weights; returns Σ_pairs L_Aux."""
-        total = torch.zeros(())
-        for name, w in self.weights.items():
-            if not w.parameter.requires_grad:
-                continue
-            with full_precision(w.parameter):
-                loss, gradient = distance_and_gradient(w.format, w.factors, self.targets[name], self.options.gauge)
-            for factor, part in zip(w.factors, gradient, strict=True):
-                if part is not None:  # the central factor has none under Eq. 5
-                    pull = part * self.options.weight
-                    factor.grad = pull if factor.grad is None else factor.grad + pull
-            total = total + loss.to(total.device)
-        return total
+    def add_gradients(self, names: Iterable[str]) -> Tensor:
+        """Add λ dL_Aux/dT_k to the gradients of these weights' factors, but for frozen weights; returns Σ_pairs L_Aux."""
+        paired = [self.weights[n] for n in names if n in self.weights]
+        losses = [self._add(w) for w in paired if w.parameter.requires_grad]
+        return sum((x.to(losses[0].device) for x in losses[1:]), losses[0]) if losses else torch.zeros(())
+
+    def _add(self, w: Weight) -> Tensor:
+        with full_precision(w.parameter):
+            found = distance_and_gradient(w.format, w.factors, self.targets[w.name], self.options.gauge)
+        loss: Tensor = found[0]
+        for factor, part in zip(w.factors, found[1], strict=True):
+            if part is not None:  # the central factor has none under Eq. 5
+                pull = part * self.options.weight
+                factor.grad = pull if factor.grad is None else factor.grad + pull
+        return loss
 
     def state(self) -> dict[str, Any]:
         return {"steps": self.steps, "targets": {n: list(t) for n, t in self.targets.items()}}

@@ -11,7 +11,9 @@ import tensornet as tn
 from tensornet import TensorNetError
 
 from ._alignment import Aligner
+from ._guards import Guard
 from ._handover import hand_over, hyper_parameters, planned_parameters, refuse_scheduled
+from ._portions import check_norm, check_portions, only
 from ._saved import check_saved
 from ._weight import Weight, factors_of
 
@@ -23,6 +25,9 @@ def overparameterize(
     *,
     alignment: tn.Alignment | None = None,
     gauge: str | tn.Mixed = "balanced",
+    max_factor_norm: float | None = None,
+    low_memory: bool = False,
+    guard: str = "values",
 ) -> "Overparameterized":
     """Train the planned weights of `model` through their factors, with the user's own optimiser.
 
@@ -32,6 +37,12 @@ def overparameterize(
     plan       from `plan(model, …)`
     alignment  adds the gradient of the tensor alignment loss to each step
     gauge      of the first decomposition; "balanced" is the paper's
+    max_factor_norm  clips the gradients of all factors of all weights, taken as one vector, to this norm before the inner
+               step, as clip_grad_norm_ does in explicit training of the factors
+    low_memory steps one weight after another, so that the gradients of the factors of one weight are alive at a time, and
+               keeps no products of the contraction from a step to the next; costs a share of the contraction
+    guard      "values" reads each weight at every step, to notice whoever else writes it, and so waits for the device;
+               "versions" asks autograd's version counters, which costs nothing and misses what is written through .data
 
     Weight decay, momentum and the learning rate act on the factors, as in explicit training of them. Gradient clipping
     before the step acts on the dense gradient. Make LR schedulers on the optimiser that is returned.
@@ -39,7 +50,16 @@ def overparameterize(
     raises: TensorNetError if the optimiser does not hold a planned parameter, has stepped already or carries a scheduler,
     or if a weight has NaN or Inf
     """
-    return Overparameterized(optimizer, model, plan, alignment=alignment, gauge=gauge)
+    return Overparameterized(
+        optimizer,
+        model,
+        plan,
+        alignment=alignment,
+        gauge=gauge,
+        max_factor_norm=max_factor_norm,
+        low_memory=low_memory,
+        guard=guard,
+    )
 
 
 class Overparameterized(Optimizer):
@@ -47,6 +67,7 @@ class Overparameterized(Optimizer):
 
     plan            the plan, with its teacher weights if there is alignment
     alignment_loss  Σ_pairs L_Aux of the last step, not multiplied by its weight λ; NaN before the first step
+    factor_norm     norm of all factors' gradients at the last step, before clipping; NaN unless max_factor_norm is given
     """
 
     _built = False
@@ -61,39 +82,40 @@ class Overparameterized(Optimizer):
         *,
         alignment: tn.Alignment | None,
         gauge: str | tn.Mixed,
+        max_factor_norm: float | None,
+        low_memory: bool,
+        guard: str,
     ) -> None:
         parameters = planned_parameters(inner, model, plan)
+        check_norm(max_factor_norm)
+        if low_memory:
+            check_portions(inner, max_factor_norm)
         self.plan, self.inner, self.gauge = plan, inner, gauge
+        self.max_factor_norm, self.low_memory = max_factor_norm, low_memory
         self._weights = {n: Weight.decomposed(n, plan[n], p, gauge) for n, p in parameters.items()}
         self._aligner = None
         if alignment is not None:
             self._aligner = Aligner(alignment, plan, self._weights, gauge)
             self.plan = self._aligner.plan
+        self._guard = Guard(self._weights.values(), guard)
         super().__init__([dict(g) for g in inner.param_groups], dict(inner.defaults))
         hand_over(inner, self._weights.values())
         inner.register_step_pre_hook(self._refuse_direct_step)
         self.state = inner.state
         self._built = True
-        self.alignment_loss = torch.tensor(float("nan"))
+        self.alignment_loss, self.factor_norm = torch.tensor(float("nan")), torch.tensor(float("nan"))
         self._write()
 
     # ---- what a training loop calls ---------------------------------------------------------------------------------
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """dL/dW → dL/dT_k, one step of the inner optimiser on the factors, W ← contract(T)."""
-        self._refuse_overwritten()
+        self._guard.refuse_changed()
         self._read_through()
         if self._aligner:
             self._aligner.begin_step()
-        if closure is None:
-            self._pull()
-        loss = self._step_inner(None if closure is None else self._on_factors(closure))
-        self._refuse_bypassed()
-        for weight in self._weights.values():
-            for factor in weight.factors:
-                factor.grad = None
+        loss = self._step_by_weight(closure) if self.low_memory else self._step_at_once(closure)
         self._read_back()
-        self._write()
         return loss
 
     def factors(self, name: str) -> tuple[Tensor, ...]:
@@ -157,6 +179,51 @@ class Overparameterized(Optimizer):
 
     # ---- one step ---------------------------------------------------------------------------------------------------
 
+    def _step_at_once(self, closure: Callable[[], Any] | None) -> Any:
+        if closure is None:
+            self._pull()
+        try:
+            loss = self._step_inner(None if closure is None else self._on_factors(closure))
+        except BaseException:
+            self._guard.note()  # a closure that fails leaves the weights of its factors behind, which are ours
+            raise
+        if not self._proven:
+            self._guard.refuse_bypassed(self.inner)
+            self._proven = True
+        for weight in self._weights.values():
+            weight.clear()
+        self._write()
+        return loss
+
+    @torch.no_grad()
+    def _step_by_weight(self, closure: Callable[[], Any] | None) -> Any:
+        """The same, but that no more than one weight's gradients are alive; the parameters outside the plan go first."""
+        with torch.enable_grad():
+            loss = None if closure is None else closure()
+        weights = [w for w in self._weights.values() if w.has_gradient or self._aligner]
+        planned = {id(f) for w in self._weights.values() for f in w.factors}
+        losses = []
+        try:
+            with only(self.inner, lambda p: id(p) not in planned):
+                self._step_inner(None)
+            for weight in weights:
+                losses.append(self._step_one(weight))
+        finally:
+            self._guard.note()
+        if self._aligner:
+            self.alignment_loss = sum((x.to(losses[0].device) for x in losses[1:]), losses[0])
+        return self._with_alignment(loss)
+
+    def _step_one(self, weight: Weight) -> Tensor:
+        own = {id(f) for f in weight.factors}
+        weight.pull(None)
+        loss = self._aligner.add_gradients([weight.name]) if self._aligner else torch.zeros(())
+        with only(self.inner, lambda p: id(p) in own):
+            self._step_inner(None)
+        weight.clear()
+        weight.write(keep=False)
+        return loss
+
     def _step_inner(self, closure: Callable[[], Any] | None) -> Any:
         refuse_scheduled(self.inner)
         self._stepping = True
@@ -180,26 +247,34 @@ class Overparameterized(Optimizer):
         """
 
         def evaluate() -> Any:
-            self._write()
+            self._write(note=not self._proven)  # nobody else is there to write before the step ends
             with torch.enable_grad():
                 loss = closure()
             self._pull()
-            return loss + self._aligner.options.weight * self.alignment_loss if self._aligner else loss
+            return self._with_alignment(loss)
 
         return evaluate
+
+    def _with_alignment(self, loss: Any) -> Any:
+        return loss + self._aligner.options.weight * self.alignment_loss if self._aligner and loss is not None else loss
 
     @torch.no_grad()
     def _pull(self) -> None:
         for name, weight in self._weights.items():
-            weight.pull(self._pullbacks[name])
+            weight.pull(self._pullbacks.pop(name, None))
         if self._aligner:
-            self.alignment_loss = self._aligner.add_gradients()
+            self.alignment_loss = self._aligner.add_gradients(self._weights)
+        if self.max_factor_norm is not None:
+            factors = [f for w in self._weights.values() for f in w.factors]
+            self.factor_norm = nn.utils.clip_grad_norm_(factors, self.max_factor_norm)
 
     @torch.no_grad()
-    def _write(self) -> None:
+    def _write(self, *, note: bool = True) -> None:
         """One contraction a step: the one that writes W serves the next pullback."""
-        self._pullbacks = {name: weight.write() for name, weight in self._weights.items()}
-        self._written = self._checksums()
+        made = {name: weight.write(keep=not self.low_memory) for name, weight in self._weights.items()}
+        self._pullbacks = {name: pullback for name, pullback in made.items() if pullback is not None}
+        if note:
+            self._guard.note()
 
     def _read_through(self) -> None:
         """Learning-rate schedulers and users write to our groups; the inner optimiser reads its own."""
@@ -210,32 +285,6 @@ class Overparameterized(Optimizer):
         """Some optimisers keep counters in their groups, which must come back with the next step."""
         for outer, inner in zip(self.param_groups, self.inner.param_groups, strict=True):
             outer.update(hyper_parameters(inner))
-
-    # ---- guards -----------------------------------------------------------------------------------------------------
-
-    def _checksums(self) -> Tensor:
-        sums = [w.checksum() for w in self._weights.values()]
-        return torch.stack([s.to(sums[0].device) for s in sums])
-
-    def _refuse_overwritten(self) -> None:
-        changed = (self._checksums() != self._written).tolist()
-        names = [n for n, c in zip(self._weights, changed, strict=True) if c]
-        if names:
-            raise TensorNetError(
-                f"overparameterize: somebody else wrote {', '.join(names)} since the last step (a loaded checkpoint, an EMA "
-                f"swap?); the next step would undo that, because the factors are the truth; put the old values back, or "
-                f"call optimizer.resync() to decompose the new ones"
-            )
-
-    def _refuse_bypassed(self) -> None:
-        """An inner optimiser that keeps parameters elsewhere than in its groups would train the dense weights."""
-        if not self._proven and not torch.equal(self._checksums(), self._written):
-            raise TensorNetError(
-                f"overparameterize: {type(self.inner).__name__} stepped on dense weights instead of their factors; it must "
-                f"read its parameters from param_groups at each step, because that is where the factors stand; use "
-                f"another optimiser"
-            )
-        self._proven = True
 
     def _refuse_direct_step(self, *_: Any) -> None:
         if not self._stepping:

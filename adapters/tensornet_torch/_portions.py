@@ -1,0 +1,61 @@
+"""One weight at a time through an optimiser that treats every parameter by itself."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from tensornet import TensorNetError
+
+# What these do to a parameter depends on it, its gradient and its state alone. LBFGS and subclasses may do otherwise.
+BY_ITSELF = (
+    "ASGD",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "NAdam",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "SGD",
+)
+
+
+def check_portions(inner: Optimizer, max_factor_norm: float | None) -> None:
+    """Refuse low_memory where the gradients of all factors are needed at once."""
+    if type(inner) not in {getattr(torch.optim, name, None) for name in BY_ITSELF}:
+        raise TensorNetError(
+            f"overparameterize: low_memory=True with {type(inner).__name__}, needed one of {', '.join(BY_ITSELF)} of "
+            f"torch.optim, because it is stepped once for each weight, and only these are known to treat every parameter by "
+            f"itself; use one of them, or low_memory=False"
+        )
+    if max_factor_norm is not None:
+        raise TensorNetError(
+            f"overparameterize: low_memory=True with max_factor_norm={max_factor_norm!r}; needed one of the two, because the "
+            f"norm of all factors' gradients is known only when all are there at once; clip the dense gradient instead"
+        )
+
+
+def check_norm(max_factor_norm: float | None) -> None:
+    if max_factor_norm is not None and not (isinstance(max_factor_norm, int | float) and max_factor_norm > 0):
+        raise TensorNetError(
+            f"overparameterize: max_factor_norm={max_factor_norm!r}, needed a number above 0, because the factors' gradients "
+            f"are scaled down to that norm; pass one, or None for no clipping"
+        )
+
+
+@contextmanager
+def only(inner: Optimizer, chosen: Callable[[Tensor], bool]) -> Iterator[None]:
+    """`inner` with no other parameters in its groups."""
+    groups = inner.param_groups
+    kept = [(g, [p for p in g["params"] if chosen(p)]) for g in groups]
+    inner.param_groups = [{**g, "params": params} for g, params in kept if params]
+    try:
+        yield
+    finally:
+        inner.param_groups = groups
