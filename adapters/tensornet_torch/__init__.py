@@ -2,6 +2,7 @@
 
 from tensornet import Alignment as Alignment
 
+from ._learning_rate import suggest_lr as suggest_lr
 from ._optimizer import Overparameterized as Overparameterized
 from ._optimizer import overparameterize as overparameterize
 from ._plan import plan as plan
