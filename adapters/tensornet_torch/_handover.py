@@ -32,6 +32,11 @@ def planned_parameters(inner: Optimizer, model: nn.Module, plan: tn.Plan) -> dic
             raise TensorNetError(
                 f"overparameterize: the model has no parameter {name}; plan and model must belong together; plan it anew"
             )
+        if named[name].is_meta:
+            raise TensorNetError(
+                f"overparameterize: {name} is on the meta device, needed one with values, because factors are made of them; "
+                f"load the model's weights, and make the optimiser after that; a plan needs none"
+            )
         if id(named[name]) not in held:
             raise TensorNetError(
                 f"overparameterize: the optimiser does not hold {name}; it would never be trained, as happens when a model "

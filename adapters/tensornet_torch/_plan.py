@@ -1,5 +1,6 @@
 """A plan from a model: names and shapes of its weights, and which of them are linear layers."""
 
+import sys
 from typing import Any
 
 from torch import nn
@@ -11,7 +12,8 @@ from tensornet.planning import Rules
 def plan(model: nn.Module, rules: Rules = "all-linear", **options: Any) -> tn.Plan:
     """Which weights of `model` take which format; only names and shapes are looked at, so a meta-device model will do.
 
-    rules    as in `tensornet.plan`; "all-linear" is the weight of every nn.Linear
+    rules    as in `tensornet.plan`; "all-linear" is the weight of every nn.Linear and of every Conv1D
+             of transformers (GPT-2), which stores it as (in, out)
     options  format="mpo" and what its for_shape takes, e.g. cores=5
 
     Tied parameters are one weight, under the first of their names. Frozen ones are left out, which the table says.
@@ -33,7 +35,13 @@ def plan(model: nn.Module, rules: Rules = "all-linear", **options: Any) -> tn.Pl
 
 
 def _linear_weights(model: nn.Module) -> list[str]:
-    """The weight of every nn.Linear, by the first of its names; one that is computed (parametrize) is no parameter."""
+    """The weight of every linear layer, by the first of its names; one that is computed (parametrize) is no parameter."""
     first_name = {id(p): n for n, p in model.named_parameters()}
-    weights = [m.weight for m in model.modules() if isinstance(m, nn.Linear)]
+    weights = [m.weight for m in model.modules() if isinstance(m, _linear_layers())]
     return list(dict.fromkeys(first_name[id(w)] for w in weights if isinstance(w, nn.Parameter)))
+
+
+def _linear_layers() -> tuple[type[nn.Module], ...]:
+    """transformers is not imported for it: who has a model with a Conv1D has done so."""
+    conv1d = getattr(sys.modules.get("transformers.pytorch_utils"), "Conv1D", None)
+    return (nn.Linear,) if conv1d is None else (nn.Linear, conv1d)
