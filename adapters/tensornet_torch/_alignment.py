@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import tensornet as tn
-from tensornet.alignment import checked_options, distance_and_gradient, target
+from tensornet.alignment import checked_options, distance_and_gradient, prepared, target
 
 from ._weight import Weight, factors_of, full_precision
 
@@ -24,13 +24,16 @@ class Aligner:
         self.plan = plan.aligned({n: tuple(w.shape) for n, w in teacher.items()}, options.pairs)
         self.weights = {name: weights[name] for name in self.plan.teachers}
         self.teacher = {name: self._factors(name, teacher[other]) for name, other in self.plan.teachers.items()}
-        self.targets = dict(self.teacher)
+        self.rotates = options.gauge == "procrustes"
+        self.targets: dict[str, Any] = {
+            name: prepared(w.format, self.teacher[name], options.gauge) for name, w in self.weights.items()
+        }
         self.steps = 0
 
     @torch.no_grad()
     def begin_step(self) -> None:
         """Rotate the teacher onto the student as it stands, if its turn has come."""
-        if self.steps % self.options.every == 0:
+        if self.rotates and self.steps % self.options.every == 0:
             for name, w in self.weights.items():
                 self.targets[name] = target(w.format, w.factors, self.teacher[name], self.options.gauge)
         self.steps += 1
@@ -56,13 +59,18 @@ class Aligner:
         return loss
 
     def state(self) -> dict[str, Any]:
-        return {"steps": self.steps, "targets": {n: list(t) for n, t in self.targets.items()}}
+        """The steps taken and the rotated targets; those of other gauges are the teacher's, which is at hand."""
+        return {"steps": self.steps, "targets": {n: list(t) for n, t in self.targets.items()} if self.rotates else {}}
 
     def load(self, state: Mapping[str, Any]) -> None:
         self.steps = state["steps"]
-        for name, w in self.weights.items():
-            like = w.factors[0]
-            self.targets[name] = tuple(t.to(like.device, like.dtype) for t in state["targets"][name])
+        if not self.rotates:
+            return
+        if not state["targets"]:  # saved in a gauge that has none to save
+            self.restart()
+        for name, saved in state["targets"].items():
+            like = self.weights[name].factors[0]
+            self.targets[name] = tuple(t.to(like.device, like.dtype) for t in saved)
 
     def _factors(self, name: str, weight: Tensor) -> tuple[Tensor, ...]:
         like = self.weights[name].factors[0]

@@ -4,6 +4,7 @@ from ._align import GAUGES as GAUGES
 from ._align import align as align
 from ._align import distance_and_gradient as distance_and_gradient
 from ._align import distance_to as distance_to
+from ._align import prepared as prepared
 from ._align import target as target
 from ._options import Alignment as Alignment
 from ._options import checked_options as checked_options

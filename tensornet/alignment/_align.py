@@ -11,7 +11,7 @@ from .._arrays import Array, abs2, constant, namespace
 from .._errors import TensorNetError
 from .._format import Format
 from .._gauge import Gauge
-from ._invariant import reduced_distance, reduced_distance_and_gradient
+from ._invariant import Reduced, reduced_distance, reduced_distance_and_gradient
 from ._procrustes import rotated
 
 GAUGES = ("procrustes", "none", "invariant")
@@ -94,18 +94,25 @@ def target(fmt: Format, student: Sequence[Array], teacher: Sequence[Array], gaug
     return tuple(rotated(fmt, student, teacher)) if gauge == "procrustes" else tuple(teacher)
 
 
-def distance_to(fmt: Format, student: Sequence[Array], target: Sequence[Array], gauge: str, /) -> Array:
-    """The loss of `align` for a target that stands: no decomposition and no rotation is computed."""
-    return (reduced_distance if gauge == "invariant" else factor_distance)(fmt, student, target)
+def prepared(fmt: Format, target: Sequence[Array], gauge: str, /) -> Sequence[Array] | Reduced:
+    """A target with all worked out that does not depend on the student: for "invariant" the teacher's Gram matrices."""
+    return Reduced.of(fmt, target) if gauge == "invariant" else target
+
+
+def distance_to(fmt: Format, student: Sequence[Array], target: Sequence[Array] | Reduced, gauge: str, /) -> Array:
+    """The loss of `align` for a target that stands, `prepared` or not: no decomposition and no rotation is computed."""
+    if gauge == "invariant" or isinstance(target, Reduced):
+        return reduced_distance(fmt, student, target)
+    return factor_distance(fmt, student, target)
 
 
 def distance_and_gradient(
-    fmt: Format, student: Sequence[Array], target: Sequence[Array], gauge: str, /
+    fmt: Format, student: Sequence[Array], target: Sequence[Array] | Reduced, gauge: str, /
 ) -> tuple[Array, tuple[Array | None, ...]]:
     """`distance_to` and its gradient on the student's factors, in closed form: no autograd, so any array library.
 
     returns: the loss, and for each factor its gradient, or None for one that the loss does not see
     """
-    return (reduced_distance_and_gradient if gauge == "invariant" else factor_distance_and_gradient)(
-        fmt, student, target
-    )
+    if gauge == "invariant" or isinstance(target, Reduced):
+        return reduced_distance_and_gradient(fmt, student, target)
+    return factor_distance_and_gradient(fmt, student, target)

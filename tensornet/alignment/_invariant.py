@@ -16,23 +16,38 @@ from .._errors import TensorNetError
 from .._format import Format
 
 
-def reduced_distance(fmt: Format, student: Sequence[Array], teacher: Sequence[Array]) -> Array:
+@dataclass(frozen=True)
+class Reduced:
+    """The teacher's side of the distance, which stays while the student trains: ‖W_T‖ (*lead, 1, 1) and ρ_k(T)/‖W_T‖²."""
+
+    unit: Array
+    grams: tuple[Array, ...]
+
+    @staticmethod
+    def of(fmt: Format, teacher: Sequence[Array]) -> "Reduced":
+        w = fmt._as_matrix(fmt.contract(teacher))  # padding, if any, is zero
+        xp = namespace(w)
+        largest = nonzero(xp.max(xp.abs(w), axis=(-2, -1), keepdims=True))
+        unit = largest * nonzero(xp.sqrt(xp.sum(abs2(w / largest), axis=(-2, -1), keepdims=True)))
+        return Reduced(unit, tuple(_gram(v.flat(w / unit)) for v in _views(fmt)))
+
+
+def reduced_distance(fmt: Format, student: Sequence[Array], teacher: Sequence[Array] | Reduced) -> Array:
     """1/n Σ_k ‖ρ_k(S) − ρ_k(T)‖² / ‖ρ_k(T)‖² over the auxiliary factors that carry a row or column index above 1.
 
     Both matrices are divided by ‖W_T‖ first, so that no norm over- or underflows; a zero teacher counts as norm 1.
     """
-    views, w_s, w_t, _ = _prepared(fmt, student, teacher)
-    return sum(_term(v, w_s, w_t)[0] for v in views) / len(views)
+    return _terms(fmt, student, teacher)[0]
 
 
 def reduced_distance_and_gradient(
-    fmt: Format, student: Sequence[Array], teacher: Sequence[Array]
+    fmt: Format, student: Sequence[Array], teacher: Sequence[Array] | Reduced
 ) -> tuple[Array, tuple[Array | None, ...]]:
     """`reduced_distance` and its gradient: dL/dW = Σ_k 4 (ρ_k(S) − ρ_k(T)) W_S / (n ‖ρ_k(T)‖²), pulled back."""
-    views, w_s, w_t, unit = _prepared(fmt, student, teacher)
-    terms = [_term(v, w_s, w_t) for v in views]
-    dw = sum(v.matrix(namespace(w_s).matmul(slope, v.flat(w_s))) for v, (_, slope) in zip(views, terms, strict=True))
-    return sum(loss for loss, _ in terms) / len(views), fmt.pullback(student, fmt._as_weight(dw / (len(views) * unit)))
+    loss, slopes, flats, unit = _terms(fmt, student, teacher)
+    views = _views(fmt)
+    dw = sum(v.matrix(namespace(w).matmul(slope, w)) for v, slope, w in zip(views, slopes, flats, strict=True))
+    return loss, fmt.pullback(student, fmt._as_weight(dw / (len(views) * unit)))
 
 
 @dataclass(frozen=True)
@@ -66,11 +81,9 @@ class _View:
         return (*range(lead), *(lead + p for p in order))
 
 
-def _prepared(
-    fmt: Format, student: Sequence[Array], teacher: Sequence[Array]
-) -> tuple[list[_View], Array, Array, Array]:
-    """The views to compare in, both matrices over ‖W_T‖, and ‖W_T‖ (*lead, 1, 1)."""
-    xp, network = namespace(*student, *teacher), fmt.network
+def _views(fmt: Format) -> list[_View]:
+    """The views to compare in."""
+    network = fmt.network
     sizes = tuple(network.size[i] for i in network.output)
     carried = [
         tuple(p for p, i in enumerate(network.output) if i in network.factors[k] and sizes[p] > 1)
@@ -82,17 +95,23 @@ def _prepared(
             f"align: no auxiliary factor of {fmt} carries a row or column above 1, so that the invariant gauge sees "
             f"nothing of it; use another format, or gauge='procrustes'"
         )
-    w_s, w_t = (fmt._as_matrix(fmt.contract(f)) for f in (student, teacher))  # padding, if any, is zero
-    largest = nonzero(xp.max(xp.abs(w_t), axis=(-2, -1), keepdims=True))
-    unit = largest * nonzero(xp.sqrt(xp.sum(abs2(w_t / largest), axis=(-2, -1), keepdims=True)))
-    return views, w_s / unit, w_t / unit, unit
+    return views
 
 
-def _term(view: _View, w_s: Array, w_t: Array) -> tuple[Array, Array]:
-    """‖ρ(S) − ρ(T)‖²/‖ρ(T)‖² summed over lead axes, and 4 (ρ(S) − ρ(T))/‖ρ(T)‖² (*lead, own, own)."""
-    xp, axes = namespace(w_s), (-2, -1)
-    flat_s, flat_t = view.flat(w_s), view.flat(w_t)
-    gram_t = xp.matmul(flat_t, adjoint(flat_t))
-    gap = xp.matmul(flat_s, adjoint(flat_s)) - gram_t
-    norm = nonzero(xp.sum(abs2(gram_t), axis=axes, keepdims=True))
-    return xp.sum(abs2(gap) / norm), 4 * gap / norm
+def _terms(
+    fmt: Format, student: Sequence[Array], teacher: Sequence[Array] | Reduced
+) -> tuple[Array, list[Array], list[Array], Array]:
+    """The loss; for each view 4 (ρ(S) − ρ(T))/‖ρ(T)‖² (*lead, own, own) and the student's matrix over ‖W_T‖; and ‖W_T‖."""
+    views, teacher = _views(fmt), teacher if isinstance(teacher, Reduced) else Reduced.of(fmt, teacher)
+    w = fmt._as_matrix(fmt.contract(student)) / teacher.unit
+    xp, loss, slopes, flats = namespace(w), 0.0, [], [v.flat(w) for v in views]
+    for flat, gram in zip(flats, teacher.grams, strict=True):
+        gap = _gram(flat) - gram
+        norm = nonzero(xp.sum(abs2(gram), axis=(-2, -1), keepdims=True))
+        loss = loss + xp.sum(abs2(gap) / norm) / len(views)
+        slopes.append(4 * gap / norm)
+    return loss, slopes, flats, teacher.unit
+
+
+def _gram(flat: Array) -> Array:
+    return namespace(flat).matmul(flat, adjoint(flat))

@@ -106,6 +106,52 @@ def test_one_contraction_a_step_serves_the_write_and_the_next_pullback(monkeypat
     assert (len(made), len(again), len(contracted)) == (4 * len(optimizer.plan), 0, 0)
 
 
+@pytest.mark.parametrize("gauge", tn.alignment.GAUGES)
+def test_what_does_not_change_of_the_teacher_is_worked_out_once(monkeypatch, gauge):
+    """The invariant gauge forms the student's weight in every step, the teacher's never again."""
+    model = student(0)
+    optimizer = wrapped(model, alignment=tnt.Alignment(student(1), gauge=gauge, every=1))
+    contracted = counting(monkeypatch, tn.Format, "contract")
+    train(model, optimizer, range(4))
+    assert len(contracted) == (4 * len(optimizer.plan) if gauge == "invariant" else 0)
+
+
+@pytest.mark.parametrize("gauge", tn.alignment.GAUGES)
+def test_a_prepared_target_is_the_target(gauge):
+    fmt = tn.MPO((2, 3), (4, 2))
+    ours, theirs = ([torch.randn(s, dtype=torch.float64) for s in fmt.shapes] for _ in range(2))
+    ready = tn.alignment.prepared(fmt, theirs, gauge)
+    assert tn.alignment.distance_to(fmt, ours, ready, gauge) == tn.alignment.distance_to(fmt, ours, theirs, gauge) > 0
+    found = [tn.alignment.distance_and_gradient(fmt, ours, t, gauge) for t in (ready, theirs)]
+    assert found[0][0] == found[1][0]
+    for one, other in zip(*(gradient for _, gradient in found), strict=True):
+        assert (one is None and other is None) or torch.equal(one, other)
+
+
+@pytest.mark.parametrize("gauge", tn.alignment.GAUGES)
+def test_alignment_resumes_bit_identically_in_every_gauge(gauge):
+    alignment = tnt.Alignment(student(1), weight=3.0, gauge=gauge, every=4)
+    whole, half = student(0), student(0)
+    train(whole, wrapped(whole, alignment=alignment), range(6))
+    optimizer = wrapped(half, alignment=alignment)
+    train(half, optimizer, range(3))
+    resumed = wrapped(half, alignment=alignment)
+    resumed.load_state_dict(optimizer.state_dict())
+    train(half, resumed, range(3, 6))
+    assert torch.equal(weights(whole), weights(half))
+
+
+def test_rotations_begin_anew_after_a_state_of_another_gauge():
+    model = student(0)
+    optimizer = wrapped(model, alignment=tnt.Alignment(student(1), gauge="none"))
+    train(model, optimizer, range(3))
+    after = wrapped(model, alignment=tnt.Alignment(student(1)))
+    after.load_state_dict(optimizer.state_dict())
+    train(model, after, range(1))
+    assert after.alignment_loss < optimizer.alignment_loss  # rotated onto the student
+    assert after.state_dict()["alignment"]["steps"] == 1
+
+
 def test_weights_are_read_twice_a_step_however_often_the_closure_is_called(monkeypatch):
     model, evaluations = student(0), []
     optimizer = wrapped(model, partial(torch.optim.LBFGS, lr=0.1, max_iter=6))
