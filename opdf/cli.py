@@ -51,7 +51,11 @@ def demo(
 
 
 def bench(
-    parts: tuple[Literal["decompose", "contract", "apply", "peers", "step"], ...] = ("decompose", "contract", "apply"),
+    parts: tuple[Literal["decompose", "contract", "apply", "peers", "step", "inference"], ...] = (
+        "decompose",
+        "contract",
+        "apply",
+    ),
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> None:
     """Time decompositions, contractions, applications and training steps as ratios in one run; exits with 1 if a
@@ -60,7 +64,8 @@ def bench(
     Args:
         parts: What to time: decompositions over one SVD, contractions over their matrix products, whether apply takes
             the quicker way, the same decompositions by TensorLy, torchTT and quimb, which the extra `oracles` brings, and
-            whole distillation steps of a 6-layer BERT with and without OPDF, which take minutes and 10 GB.
+            whole distillation steps of a 6-layer BERT with and without OPDF, which take minutes and 10 GB, and factorised
+            layers of KroneckerBERT over the dense ones.
             Where all but the first lose, their tables say so.
         as_json: Print the rows as JSON instead of the tables.
     """

@@ -1,4 +1,4 @@
-"""`opdf bench`: what decompositions, contractions, applications and whole training steps cost, as ratios in one run."""
+"""`opdf bench`: what decompositions, contractions, applications, training steps and factorised layers cost, in ratios."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -9,6 +9,9 @@ from ._contract import ContractRow as ContractRow
 from ._contract import contractions as contractions
 from ._decompose import Row as Row
 from ._decompose import measure as measure
+from ._inference import InferenceRow as InferenceRow
+from ._inference import inference as inference
+from ._inference import inference_table as inference_table
 from ._peers import PeerRow as PeerRow
 from ._peers import peer_table as peer_table
 from ._peers import peers as peers
@@ -26,4 +29,5 @@ PARTS: dict[str, tuple[Callable[[], Iterable[Any]], Callable[[Any], Any]]] = {
     "apply": (grids, apply_table),
     "peers": (peers, peer_table),
     "step": (steps, step_table),
+    "inference": (inference, inference_table),
 }

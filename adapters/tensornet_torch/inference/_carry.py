@@ -7,9 +7,11 @@ each product. A module is called with one token as well as with thousands, and c
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from tensornet import Network
 from tensornet._path import Order, search
@@ -53,16 +55,24 @@ class View:
 
 @dataclass(frozen=True)
 class Product:
-    """The product of operands number `left`, which holds x or is the larger one, and `right`; as it comes from matmul.
+    """The product of operands number `left`, which holds x or is the larger one, and `right`, by one of PyTorch's calls.
 
-    broadcast  right @ left: what is summed stands in the middle of left, and what is new takes its place
+    matmul  left @ right
+    linear  left @ rightᵀ
+    middle  right @ left: what is summed stands in the middle of left, and what is new takes its place
     """
 
     left: int
     right: int
     as_left: View
     as_right: View
-    broadcast: bool
+    call: Literal["matmul", "linear", "middle"]
+
+    def __call__(self, left: Tensor, right: Tensor) -> Tensor:
+        left, right = self.as_left(left), self.as_right(right)
+        if self.call == "linear":
+            return F.linear(left, right)
+        return torch.matmul(right, left) if self.call == "middle" else torch.matmul(left, right)
 
 
 @dataclass(frozen=True)
@@ -92,8 +102,7 @@ class Carry:
         """The matrix (n, …)."""
         values = list(operands)
         for p in self.products:
-            left, right = p.as_left(values[p.left]), p.as_right(values[p.right])
-            values.append(torch.matmul(right, left) if p.broadcast else torch.matmul(left, right))
+            values.append(p(values[p.left], values[p.right]))
         return self.result(values[-1])
 
 
@@ -131,8 +140,12 @@ def _product(
     if together and not batch and math.prod([size[i] for i in after]) >= BROADCAST:
         # Y[f, n, f'] = Σ_s R[n, s] X[f, s, f']
         views = View.of(x, (before, summed, after), size), View.of(factor, (new, summed), size)
-        return Product(left, right, *views, broadcast=True), (*before, *new, *after)
+        return Product(left, right, *views, "middle"), (*before, *new, *after)
+    if not batch and factor == (*new, *summed):
+        # Y[f, n] = Σ_s X[f, s] R[n, s]
+        views = View.of(x, (free, summed), size), View.of(factor, (new, summed), size)
+        return Product(left, right, *views, "linear"), (*free, *new)
     # Y[b, f, n] = Σ_s X[b, f, s] R[b, s, n]
     stack = (batch,) if batch else ()
     views = View.of(x, (*stack, free, summed), size), View.of(factor, (*stack, summed, new), size)
-    return Product(left, right, *views, broadcast=False), (*batch, *free, *new)
+    return Product(left, right, *views, "matmul"), (*batch, *free, *new)

@@ -73,7 +73,8 @@ class Factorized(nn.Module, ABC):
             factor.copy_(value)
 
     def _factors(self) -> Sequence[Tensor]:
-        return tuple(self.factors._parameters.values())  # type: ignore[arg-type]  # its own iterator takes µs for each
+        held = self._modules["factors"]._parameters  # type: ignore[union-attr]  # a list's own iterator takes µs for each
+        return tuple(held.values())
 
     def extra_repr(self) -> str:
         return f"{self.format}, parameters={self.format.num_params:,} ({self.format.scale:.3g} ×)"

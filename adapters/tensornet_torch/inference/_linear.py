@@ -57,12 +57,14 @@ class FactorizedLinear(Factorized):
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, out) for x (…, in)."""
-        factors, gradients = self._factors(), torch.is_grad_enabled()
+        factors, bias, gradients = self._factors(), self._parameters["bias"], torch.is_grad_enabled()
         if self.memory is None:
             y = self._ways(factors, x, gradients=gradients)
         else:
             y = self._map.apply(factors, x, memory=self.memory, gradients=gradients)
-        return y if self.bias is None else y + self.bias.to(y.dtype)
+        if bias is None:
+            return y
+        return y + (bias if bias.dtype == y.dtype else bias.to(y.dtype))  # autocast has made y of another
 
     def to_dense(self, weight: nn.Parameter) -> nn.Module:
         if is_conv1d(self.origin):

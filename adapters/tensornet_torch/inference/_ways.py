@@ -37,7 +37,11 @@ class Ways:
         return Ways(_ways(fmt, gradients=False), _ways(fmt, gradients=True), fmt.network.shape[1] - features, out)
 
     def choose(self, rows: int, *, gradients: bool) -> Carry:
-        return next(carry for limit, carry in (self.training if gradients else self.forward) if rows <= limit)
+        ways = self.training if gradients else self.forward
+        for limit, carry in ways[:-1]:
+            if rows <= limit:
+                return carry
+        return ways[-1][1]
 
     def __call__(self, factors: Sequence[Tensor], x: Tensor, *, gradients: bool) -> Tensor:
         """(…, out) for x (…, in)."""
