@@ -83,9 +83,47 @@ def bench(
         sys.exit(1)
 
 
+def plan(
+    path: Annotated[Path, tyro.conf.Positional],
+    rules: tuple[str, ...] = ("all-linear",),
+    format: str = "mpo",
+    cores: int | None = None,
+    layout: str | None = None,
+    rank: int | None = None,
+    num_params: int | None = None,
+    scale: float | None = None,
+    pad: bool = False,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> None:
+    """Print what would be made of a checkpoint's weights: formats, parameters, GFLOP; or why a weight is left out. Only the
+    headers of its files are read.
+
+    Args:
+        path: A folder of Hugging Face with safetensors files, or one such file.
+        rules: all-linear (matrices that are no embeddings, by their names), or regular expressions for whole names.
+        format: The format to take: mpo, low_rank, kronecker, …
+        cores: Factors of a chain, as in MPO.for_shape.
+        layout: outer or even, as in MPO.for_shape.
+        rank: Cap of every bond.
+        num_params: Most parameters of each weight.
+        scale: Most parameters of each weight, as a share of the dense ones.
+        pad: Round sizes up to such as split; the padding never shows.
+        as_json: Print the plan as JSON, which tensornet.Plan.from_json reads.
+    """
+    from .planned import plan_of, summary
+
+    options = {"cores": cores, "layout": layout, "rank": rank, "num_params": num_params, "scale": scale, "pad": pad or None}
+    made = plan_of(path, rules, format, options)
+    console = Console(soft_wrap=True)
+    if as_json:
+        console.print(made.to_json(), highlight=False, markup=False)
+        return
+    console.print(f"{made}\n{summary(made)}", highlight=False, markup=False)
+
+
 def main() -> None:
     """Entry point of `opdf`; bad input is one line and exit status 2."""
-    commands: dict[str, Callable[..., Any]] = {"demo": demo, "bench": bench}
+    commands: dict[str, Callable[..., Any]] = {"demo": demo, "plan": plan, "bench": bench}
     try:
         tyro.extras.subcommand_cli_from_dict(
             commands, prog="opdf", description="Over-parameterise, distil, ship the dense student."
