@@ -112,7 +112,14 @@ def plan(
     """
     from .planned import plan_of, summary
 
-    options = {"cores": cores, "layout": layout, "rank": rank, "num_params": num_params, "scale": scale, "pad": pad or None}
+    options = {
+        "cores": cores,
+        "layout": layout,
+        "rank": rank,
+        "num_params": num_params,
+        "scale": scale,
+        "pad": pad or None,
+    }
     made = plan_of(path, rules, format, options)
     console = Console(soft_wrap=True)
     if as_json:
