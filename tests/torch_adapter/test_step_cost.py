@@ -384,3 +384,32 @@ def test_the_same_bits_written_back_are_no_overwrite_for_version_counters_either
 def test_unknown_guard():
     with pytest.raises(tn.TensorNetError, match=r"unknown guard 'none'; there are values, versions"):
         wrapped(student(0), guard="none")
+
+
+# ---- compiled -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:.*Dynamo detected a call to a `functools.lru_cache`:UserWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("options", [{"guard": "versions", "max_factor_norm": 0.1}, {"low_memory": True}], ids=str)
+def test_a_compiled_step_is_the_step(options):
+    found = []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        model = nn.Linear(6, 4)
+        optimizer = wrapped(model, partial(torch.optim.SGD, lr=0.1, momentum=0.9), **options)
+        torch.compiler.reset()
+        torch._dynamo.utils.counters.clear()
+        step = torch.compile(optimizer.step, backend="eager") if compiled else optimizer.step
+        x = torch.randn(3, 6)
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(x).square().mean().backward()
+            step()
+        assert (torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0) == compiled
+        found.append(weights(model))
+        with torch.no_grad():
+            model.weight.add_(1)
+        with pytest.raises(tn.TensorNetError, match=r"somebody else wrote weight"):
+            step()
+    torch.testing.assert_close(found[0], found[1], rtol=1e-6, atol=1e-7)
