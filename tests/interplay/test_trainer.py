@@ -131,13 +131,18 @@ def test_accumulation(tmp_path):
         assert torch.linalg.norm(four[name] - step) < 1e-3 * torch.linalg.norm(step), name
 
 
-@pytest.mark.row("HF `Trainer`: `torch_compile=True`")
+@pytest.mark.row("HF `Trainer`: `torch_compile=True`", limit="its checkpoints too are the dense student's")
 def test_torch_compile(tmp_path):
     compiled, eager = classifier(), classifier()
     trainer(tmp_path, eager, wrapped(eager), max_steps=3).train()
     # aot_eager traces forward and backward as inductor does, and leaves out the C++ compiler, which takes a minute
-    run = trainer(
-        tmp_path, compiled, wrapped(compiled), max_steps=3, torch_compile=True, torch_compile_backend="aot_eager"
-    )
+    compiler = {"torch_compile": True, "torch_compile_backend": "aot_eager"}
+    saving = {"save_strategy": "steps", "save_steps": 3}
+    run = trainer(tmp_path, compiled, wrapped(compiled), max_steps=3, **compiler, **saving)
+    torch._dynamo.utils.counters.clear()
     run.train()
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
     assert largest_difference(weights(compiled), weights(eager)) < 1e-5
+    loaded, info = BertForSequenceClassification.from_pretrained(tmp_path / "checkpoint-3", output_loading_info=True)
+    assert not any(info.values())
+    assert same(loaded, compiled)
