@@ -172,22 +172,24 @@ def test_weights_are_read_twice_a_step_however_often_the_closure_is_called(monke
 
 
 def test_a_step_goes_on_after_a_closure_that_failed():
-    model, fail = student(0), [True]
+    model, calls, fail_at = student(0), [], []
     optimizer = wrapped(model, partial(torch.optim.LBFGS, lr=0.1, max_iter=6))
-    calls = []
 
     def closure():
         calls.append(1)
-        if fail and len(calls) == 3:  # the weights are those of trial factors by now
+        if len(calls) in fail_at:
             raise RuntimeError("out of memory")
         optimizer.zero_grad()
         loss = loss_of(model, 0)
         loss.backward()
         return loss
 
+    optimizer.step(closure)
+    written = weights(model)
+    fail_at.append(len(calls) + 3)
     with pytest.raises(RuntimeError, match="out of memory"):
         optimizer.step(closure)
-    fail.clear()
+    assert not torch.equal(weights(model), written)  # they are those of trial factors
     optimizer.inner.state.clear()  # LBFGS itself does not survive it
     before = loss_of(model, 0).item()
     optimizer.step(closure)
