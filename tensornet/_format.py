@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 
 from array_api_compat import device
 
+from . import _hierarchical as hierarchical
 from ._arrays import Array, checked_weight, constant, filled, namespace, working_dtype
 from ._contract import contract, linearize, pullback
 from ._errors import TensorNetError
 from ._gauge import Gauge
-from ._graph import even_deviation, is_tree, represents_everything
+from ._graph import even_deviation, is_reduced, is_tree, represents_everything
 from ._lookup import check_ids, lookup, row_numbers
 from ._network import Network
 from ._path import Path
@@ -42,9 +43,12 @@ class Format(Applicable, ABC):
     def _fill(self, w: Array, gauge: Gauge) -> Sequence[Array]:
         """Factors of w (*lead, rows, cols), a floating array of at least 32 bits, in `gauge`.
 
-        Of a format without a closed form, as here: a search, because a network is linear in each of its factors.
+        As here: of a tree by one SVD a bond; of another graph, or of bonds larger than their factors can fill, by search,
+        because a network is linear in each of its factors.
         """
-        return searched(self, w, gauge)
+        if self.iterative:
+            return searched(self, w, gauge)
+        return hierarchical.fill(type(self).__name__, self.network, w, gauge, self.central)
 
     @classmethod
     def for_shape(cls, *shape: Any, **options: Any) -> "Format":
@@ -72,7 +76,7 @@ class Format(Applicable, ABC):
     @property
     def iterative(self) -> bool:
         """Whether `decompose` searches, looking at values: it may miss factors that there are, and is not for jit."""
-        return type(self)._fill is Format._fill
+        return type(self)._fill is Format._fill and not (is_tree(self.network.unshared) and is_reduced(self.network))
 
     def resized(self, sizes: Mapping[str, int]) -> "Format":
         """This format with other sizes of the bonds named in `sizes`, as truncation makes it."""

@@ -30,6 +30,18 @@ def is_tree(network: Network) -> bool:
     )
 
 
+def is_reduced(network: Network) -> bool:
+    """Whether no bond is larger than all else in a factor that holds it, where part of it could carry nothing."""
+    network = network.unshared
+    volumes = [math.prod([*s]) for s in network.shapes]
+    return all(
+        network.size[b] ** 2 <= v
+        for f, v in zip(network.factors, volumes, strict=True)
+        for b in network.bonds
+        if b in f
+    )
+
+
 def represents_everything(network: Network) -> bool:
     """Whether every matrix is a contraction of `network`: a tree none of whose bonds is less than a full rank, or a
     stack of such trees.

@@ -11,11 +11,11 @@ from .._errors import TensorNetError
 from .._format import Format
 from .._norm import norm
 from .._precise import precise
+from .._sweep import squared_tails
 from .._tree import schmidt
 from ..planning import Plan
 from ._ranks import Cuts, bridged, capped, within_params
 from ._spectra import spectra_of
-from ._sweep import squared_tails
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any, SupportsIndex
 from .._arrays import Array, namespace
 from .._errors import TensorNetError
 from .._format import Format, check_is_format
+from .._sweep import Choose, Sweep, squared_tails
 from ._precision import Precision
 from ._ranks import Cuts, Tails, capped, within_error, within_params
-from ._sweep import Choose, Sweep, squared_tails
 
 
 @dataclass(frozen=True)

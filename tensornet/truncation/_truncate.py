@@ -8,14 +8,15 @@ from .._distance import distance
 from .._format import Format
 from .._gauge import Gauge
 from .._graph import is_tree
+from .._hierarchical import gauged, uncut
 from .._links import Links
 from .._norm import norm
 from .._precise import frobenius, precise
-from .._tree import Tree, balance, canonical, embed, full_sizes, largest, regauge
+from .._sweep import Sweep
+from .._tree import Tree, canonical, full_sizes, largest
 from ._precision import Precision
 from ._refit import refit
 from ._result import Truncation
-from ._sweep import Sweep
 from ._target import Target, relative
 
 
@@ -86,11 +87,7 @@ def approximate(
     if fitted:
         return refit(target, wide, gauge, precision)
     lead = w.ndim - len(fmt.shape)
-    linked = Links.of(full.network).network
-    factors, root = embed(linked, full._as_matrix(wide))
-    _, factors = unshare(linked, factors)
-    links = Links.of(full.network.unshared)
-    sweep = Sweep(Tree.of(links.network, root), factors, precision.reduction)
+    links, sweep = uncut(full.network, full._as_matrix(wide), precision.reduction)
     made, size = _swept(target, links, sweep, lead, precision, gauge, None)
     return Truncation(*made, lambda: frobenius(wide - made[0].contract(precise(made[1])), lead) / size)
 
@@ -122,14 +119,7 @@ def _swept(
     lost = sum(relative(e[..., None], (size / unit) ** 2)[..., 0] for e in sweep.lost.values())
     if not precision.squares:
         sweep.scale(unit)
-    made = [xp.astype(f, precision.dtype, copy=False) for f in _in_gauge(sweep, links, precision, gauge, fmt.central)]
+    made = [xp.astype(f, precision.dtype, copy=False) for f in gauged(sweep, links, gauge, fmt.central)]
     bound = xp.sqrt(lost + 0 * size) + noise
     smaller = fmt.resized(links.sizes(sweep.sizes)) if sweep.sizes else fmt
     return (smaller, tuple(reshare(fmt.network, made)), bound), size
-
-
-def _in_gauge(sweep: Sweep, links: Links, precision: Precision, gauge: Gauge, central: int | None) -> list[Array]:
-    """The factors of a sweep with their links, in `gauge` and with the shared axes before the others still."""
-    if gauge != "balanced":
-        return regauge(*links.restored(sweep.factors, sweep.sizes), gauge, central)
-    return links.restored(balance(sweep.tree, sweep.factors, precision.reduction, sweep.last), sweep.sizes)[1]

@@ -5,6 +5,13 @@ import numpy as np
 
 import tensornet as tn
 
+
+class Tree(tn.LowRank):
+    """One that says no more than its graph."""
+
+    _fill = tn.Format._fill
+
+
 W = np.ones((4, 6))
 CP = tn.CP((2, 2), (6,), 2)
 NETWORK = CP.network
@@ -34,6 +41,10 @@ CASES = {
         lambda: CP.decompose(W, gauge="left"),
         "CP: gauge 'left', needed 'balanced', because the factors are found by search",
     ),
+    "identity gauge of a cut tree": (
+        lambda: Tree(4, 6, 2).decompose(W, gauge="identity"),
+        r"Tree: the identity gauge needs full bonds \{'d': 4\}, this format has less, into which not every matrix fits; take",
+    ),
     "regauge of a search": (lambda: CP.regauge(CP.decompose(W), "identity"), "CP: gauge 'identity', needed 'balanced'"),
     # CP
     "CP rank": (lambda: tn.CP((2, 2), (6,), 5), r"CP: rank 5 of modes \(2, 2, 6\), needed an integer in 1…4"),
@@ -42,6 +53,10 @@ CASES = {
         "CP: gauge 'left', needed 'balanced' or 'identity', because the columns",
     ),
     # Tucker and rings
+    "Tucker rank of 0": (
+        lambda: tn.Tucker((4,), (6,), (0, 2)),
+        r"Tucker: ranks \(0, 2\) of modes \(4, 6\), needed one for each",
+    ),
     "Tucker ranks": (
         lambda: tn.Tucker((4,), (6,), (2, 3)),
         r"Tucker: ranks \(2, 3\) of modes \(4, 6\), needed one for each",

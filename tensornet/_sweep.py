@@ -8,10 +8,10 @@ thm. 2.2; of trees Grasedyck 2010, doi 10.1137/090764189, thm. 3.11). Each ε is
 
 from collections.abc import Callable, Sequence
 
-from .._arrays import Array, abs2, adjoint, conj, namespace
-from .._reduced import Reduction
-from .._tree import Branch, Tree, weights
-from .._unfold import from_tall, tall
+from ._arrays import Array, abs2, adjoint, conj, namespace
+from ._reduced import Reduction
+from ._tree import Branch, Tree, weights
+from ._unfold import from_tall, tall
 
 # (bond, ε² (*lead, d + 1) of keeping 0, 1, …, d values) → how many to keep
 Choose = Callable[[str, Array], int]
