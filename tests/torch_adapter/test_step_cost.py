@@ -173,7 +173,7 @@ def test_weights_are_read_twice_a_step_however_often_the_closure_is_called(monke
 
 def test_a_step_goes_on_after_a_closure_that_failed():
     model, calls, fail_at = student(0), [], []
-    optimizer = wrapped(model, partial(torch.optim.LBFGS, lr=0.1, max_iter=6))
+    optimizer = wrapped(model, partial(torch.optim.LBFGS, max_iter=6, line_search_fn="strong_wolfe"))
 
     def closure():
         calls.append(1)
