@@ -45,13 +45,14 @@ def test_accumulate():
 
 
 @pytest.mark.row("Accelerate: `save_state`, `load_state`", limit="bit-identical")
-def test_save_and_load(tmp_path):
+@pytest.mark.parametrize("low_memory", [False, True])
+def test_save_and_load(tmp_path, low_memory):
     whole, other = classifier(), classifier(5)
-    run = prepared(whole, wrapped(whole))
+    run = prepared(whole, wrapped(whole, low_memory=low_memory))
     train(*run, range(3))
     run[0].save_state(tmp_path)
     train(*run, range(3, 6))
-    resumed = prepared(other, wrapped(other, lr=0.5))
+    resumed = prepared(other, wrapped(other, lr=0.5, low_memory=low_memory))
     resumed[0].load_state(tmp_path)
     train(*resumed, range(3, 6))
     assert same(whole, other)

@@ -16,10 +16,13 @@ import tensornet as tn
 import tensornet_torch as tnt
 
 
-def trained(steps=3):
-    model = classifier()
+def trained():
+    """A student whose weights are not those that it began with, and are the contraction of their factors."""
+    model, before = classifier(), weights(classifier())
     optimizer = wrapped(model)
-    train(model, optimizer, range(steps))
+    train(model, optimizer, range(3))
+    assert is_contracted(model, optimizer)
+    assert all((model.get_parameter(n) - before[n]).abs().max() > 1e-3 for n in optimizer.plan)
     return model, optimizer
 
 
@@ -53,9 +56,10 @@ def test_save_whole_model():
     limit="averages dense weights; put the old ones back before the next step, or `optimizer.resync()` to train on from "
     "the average",
 )
-def test_ema():
+@pytest.mark.parametrize("guard", ["values", "versions"])
+def test_ema(guard):
     model, twin = classifier(), classifier()
-    optimizer, undisturbed = wrapped(model), wrapped(twin)
+    optimizer, undisturbed = wrapped(model, guard=guard), wrapped(twin)
     ema = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.5))
     ema.update_parameters(model)  # the first call copies
     mean = weights(model)

@@ -31,7 +31,9 @@ def test_model():
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
     train(eager, wrapped(eager), range(4))
     torch._dynamo.utils.counters.clear()
-    train(compiled, wrapped(model), range(4))
+    optimizer = wrapped(model)
+    train(compiled, optimizer, range(4))
+    assert is_contracted(model, optimizer)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
     assert largest_difference(weights(model), weights(eager)) < 1e-5
     ids = tokens(7)
@@ -66,6 +68,8 @@ def test_gradient_checkpointing(reentrant):
     model.activation_checkpointing_enable({"use_reentrant": reentrant})
     runs = []
     model.bert.encoder.layer[0].attention.register_forward_hook(lambda *_: runs.append(1))
-    train(model.train(), wrapped(model), range(3))
+    optimizer = wrapped(model)
+    train(model.train(), optimizer, range(3))
+    assert is_contracted(model, optimizer)
     assert len(runs) == 6  # forward, and once more for backward
     assert same(model, plain)

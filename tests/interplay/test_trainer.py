@@ -80,9 +80,10 @@ def test_checkpoint_is_the_dense_student(tmp_path):
     "HF `Trainer`: `load_best_model_at_end`",
     limit="the factors are those of the last step: to train on, `optimizer.resync()`, which the next step asks for",
 )
-def test_best_model(tmp_path):
+@pytest.mark.parametrize("guard", ["values", "versions"])
+def test_best_model(tmp_path, guard):
     model = classifier()
-    optimizer = wrapped(model)
+    optimizer = wrapped(model, guard=guard)
     every = {"eval_strategy": "steps", "eval_steps": 2, "save_strategy": "steps", "save_steps": 2}
     best = {"load_best_model_at_end": True, "metric_for_best_model": "eval_loss", "greater_is_better": True}
     run = trainer(tmp_path, model, optimizer, data=Rows(label=1), **every, **best)
