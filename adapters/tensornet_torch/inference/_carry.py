@@ -17,9 +17,11 @@ from tensornet import Network
 from tensornet._path import Order, search
 from tensornet.cost import Candidate
 
+from ._few import few
+
 ROWS = "@batch"
 MANY = 1024  # rows to look the order of a lookup up for
-BROADCAST = 32  # from so many trailing entries on, a stack of products beats one product and the two copies around it
+STACK = 32  # from so many trailing entries on, a stack of products beats one product and the two copies around it
 
 Indices = tuple[str, ...]
 Sizes = tuple[int, ...]
@@ -74,6 +76,15 @@ class Product:
             return F.linear(left, right)
         return torch.matmul(right, left) if self.call == "middle" else torch.matmul(left, right)
 
+    def of_one(self, left: Tensor, right: Tensor) -> Tensor:
+        """The same for one row of x."""
+        left, right = self.as_left(left), self.as_right(right)
+        if self.call == "linear":
+            return few(left, right)
+        if self.call == "middle" and left.shape[0] == 1:
+            return few(right, left[0].t())[None]
+        return torch.matmul(right, left) if self.call == "middle" else torch.matmul(left, right)
+
 
 @dataclass(frozen=True)
 class Carry:
@@ -87,26 +98,29 @@ class Carry:
     result: View
 
     @staticmethod
-    def of_product(network: Network, candidate: Candidate) -> "Carry":
-        """x @ W.T; x (n, cols) is the last operand."""
-        output = (ROWS, *network.rows)
-        return _carry(candidate.name, (*network.factors, (ROWS, *network.cols)), output, network.size, candidate.order)
+    def of_product(network: Network, candidate: Candidate, *, few: bool) -> "Carry":
+        """x @ W.T; x (n, cols) is the last operand. `few` rows: a stack of products is hardly one."""
+        operands, output = (*network.factors, (ROWS, *network.cols)), (ROWS, *network.rows)
+        return _carry(candidate.name, operands, output, network.size, candidate.order, stack=1 if few else STACK)
 
     @staticmethod
     def of_lookup(network: Network, picked: tuple[Indices, ...]) -> "Carry":
         """Rows of W, of what has been `picked` from the factors."""
         output, size = (ROWS, *network.cols), {**network.size, ROWS: MANY}
-        return _carry("lookup", picked, output, network.size, search(picked, output, size))
+        return _carry("lookup", picked, output, network.size, search(picked, output, size), stack=STACK)
 
     def __call__(self, operands: Sequence[Tensor]) -> Tensor:
-        """The matrix (n, …)."""
-        values = list(operands)
-        for p in self.products:
-            values.append(p(values[p.left], values[p.right]))
+        """The matrix (n, …); x comes last."""
+        values, products = list(operands), self.products
+        alone = operands[-1].shape[0] == 1 and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+        for p in products:
+            values.append(p.of_one(values[p.left], values[p.right]) if alone else p(values[p.left], values[p.right]))
         return self.result(values[-1])
 
 
-def _carry(name: str, operands: tuple[Indices, ...], output: Indices, sizes: Mapping[str, int], order: Order) -> Carry:
+def _carry(
+    name: str, operands: tuple[Indices, ...], output: Indices, sizes: Mapping[str, int], order: Order, *, stack: int
+) -> Carry:
     size = {**sizes, ROWS: -1}
     held = [tuple(i for i in o if size[i] != 1) for o in operands]
     output = tuple(i for i in output if size[i] != 1)
@@ -116,7 +130,7 @@ def _carry(name: str, operands: tuple[Indices, ...], output: Indices, sizes: Map
         live = [k for k in live if k not in pair]
         needed = set(output).union(*(held[k] for k in live))
         right, left = sorted(pair, key=lambda k: (ROWS in held[k], math.prod([abs(size[i]) for i in held[k]])))
-        product, made = _product(left, right, held, needed, output, size)
+        product, made = _product(left, right, held, needed, output, size, stack)
         products.append(product)
         live.append(len(held))
         held.append(made)
@@ -124,11 +138,12 @@ def _carry(name: str, operands: tuple[Indices, ...], output: Indices, sizes: Map
 
 
 def _product(
-    left: int, right: int, held: list[Indices], needed: set[str], output: Indices, size: dict[str, int]
+    left: int, right: int, held: list[Indices], needed: set[str], output: Indices, size: dict[str, int], least: int
 ) -> tuple[Product, Indices]:
     """The product, and the indices of its result.
 
     batch b: in both and needed later; summed s: in both and not; f: of left alone; new n: of right alone
+    least: so many entries after what is summed make a stack of products worth its while
     """
     x, factor = held[left], held[right]
     batch, summed = (tuple(i for i in x if i in factor and (i in needed) is kept) for kept in (True, False))
@@ -137,7 +152,7 @@ def _product(
     start = x.index(summed[0]) if summed else 0
     before, after = x[:start], x[start + len(summed) :]
     together = ROWS in before and x == (*before, *summed, *after)
-    if together and not batch and math.prod([size[i] for i in after]) >= BROADCAST:
+    if together and after and not batch and math.prod([size[i] for i in after]) >= least:
         # Y[f, n, f'] = Σ_s R[n, s] X[f, s, f']
         views = View.of(x, (before, summed, after), size), View.of(factor, (new, summed), size)
         return Product(left, right, *views, "middle"), (*before, *new, *after)

@@ -58,7 +58,7 @@ def _ways(fmt: Format, *, gradients: bool) -> tuple[Way, ...]:
     """Neighbours that go the same way are one."""
     found: list[Way] = []
     for rows in ROWS:
-        carry = Carry.of_product(fmt.network, fmt.explain(rows, gradients=gradients).chosen)
+        carry = Carry.of_product(fmt.network, fmt.explain(rows, gradients=gradients).chosen, few=rows == 1)
         limit = float("inf") if rows == ROWS[-1] else 2 * rows
         if found and found[-1][1] == carry:
             found.pop()

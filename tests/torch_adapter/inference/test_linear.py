@@ -8,6 +8,7 @@ from torch_adapter.inference.layers import FORMATS, random
 
 import tensornet as tn
 import tensornet_torch as tnt
+from tensornet_torch.inference._few import few
 from tensornet_torch.inference._transposed import Transposed
 from tensornet_torch.inference._ways import Ways
 
@@ -172,3 +173,28 @@ def test_transposed_has_the_factors_of_the_other():
     turned = Transposed(fmt)
     assert turned.shape == (47, 59)
     assert torch.equal(turned.contract(factors), fmt.contract(factors).mT)
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("fmt", FORMATS, ids=repr)
+def test_one_row_on_two_threads(fmt, two_threads):
+    """Products of few operations are made otherwise there."""
+    made = layer(fmt)
+    x = torch.randn(1, fmt.shape[1], dtype=torch.float64)
+    with torch.no_grad():
+        assert torch.allclose(made(x), F.linear(x, fmt.contract(list(made.factors)), made.bias))
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "m"), [(1, 9, 7), (2, 9, 7), (9, 7, 1), (9, 7, 2), (9, 2, 7), (9, 1, 7), (5, 6, 7), (2, 600, 600)]
+)
+def test_products_of_few_operations(n, k, m):
+    left, right = torch.randn(n, k, dtype=torch.float64), torch.randn(m, k, dtype=torch.float64)
+    assert torch.allclose(few(left, right), left @ right.T)
