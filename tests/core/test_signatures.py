@@ -3,7 +3,10 @@
 After a change that is meant: `python tests/core/test_signatures.py > tests/core/signatures.txt`, and look at the difference.
 """
 
+import dataclasses
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +37,15 @@ def test_signatures_are_what_they_were():
     known = (Path(__file__).parent / "signatures.txt").read_text().splitlines()
     found = list(signatures())
     assert found == known, "\n".join(sorted(set(found) ^ set(known)))
+
+
+def test_dataclasses_are_frozen():
+    """What is static stays: plans, formats and results may be shared, hashed and kept."""
+    names = (m.name for m in pkgutil.walk_packages(tn.__path__, "tensornet."))
+    found = {c for n in names for c in vars(importlib.import_module(n)).values() if isinstance(c, type)}
+    ours = [c for c in found if dataclasses.is_dataclass(c) and c.__module__.startswith("tensornet.")]
+    assert len(ours) > 20
+    assert not [c.__name__ for c in ours if not c.__dataclass_params__.frozen]
 
 
 if __name__ == "__main__":
