@@ -4,14 +4,16 @@ Exact where the bonds are full; below, ‖W − Ŵ‖² is at most the sum over 
 away, at most √(bonds) times the error of the best factors there are (Grasedyck 2010, doi 10.1137/090764189, thm. 3.11).
 """
 
+import math
 from dataclasses import replace
 
-from ._arrays import Array, namespace, nonzero
+from ._arrays import Array, namespace
 from ._blocks import reshare, unshare
 from ._errors import TensorNetError
 from ._gauge import Gauge
 from ._links import Links
 from ._network import Network
+from ._precise import mantissa
 from ._reduced import Reduction, Triangle
 from ._sweep import Sweep
 from ._tree import Tree, balance, embed, full_sizes, regauge
@@ -32,13 +34,20 @@ def fill(who: str, network: Network, w: Array, gauge: Gauge, central: int | None
         links, sweep = uncut(whole, w, Triangle())
         stands = dict(links.stands)
         kept = {stands[b]: network.size[b] for b in full}
-        xp = namespace(w)
-        unit = nonzero(xp.max(xp.abs(w), axis=(-2, -1)))  # squares of 1e20 overflow in float32
+        unit = _unit(w)
         sweep.scale(1 / unit)
         sweep.run(lambda bond, _: kept[bond])
         sweep.scale(unit)
         made = reshare(network, gauged(sweep, links, gauge, central))
     return made
+
+
+def _unit(w: Array) -> Array:
+    """About the largest entry (*lead,) of w, over which no square over- or underflows; it and 1/it are normal numbers."""
+    xp = namespace(w)
+    _, exponent = mantissa(xp.reshape(w, (*w.shape[:-2], -1)))
+    limit = math.floor(math.log2(float(xp.finfo(w.dtype).max))) - 8
+    return 2.0 ** xp.clip(exponent, -limit, limit)
 
 
 def uncut(full: Network, w: Array, reduction: Reduction) -> tuple[Links, Sweep]:

@@ -108,13 +108,16 @@ def contracted(plan: tn.Plan, name: str, factors: Factors) -> Array:
 
 
 def checksum(array: Array) -> Array:
-    """A number that changes with any one entry, and when entries change places.
+    """A number that changes with any one entry, and when entries change places or signs.
 
-    The sum of the bits modulo 2³², each entry weighted by its place: exact, in any order of summation. The weights are
-    odd, so that no change of one entry is lost.
+    The sum modulo 2³² of the words, each with its place mixed in and then mixed as MurmurHash3 does: exact, in any order of
+    summation. The mixing is one to one, so that no change of one word is lost.
     """
     array = jnp.asarray(array)
     kind = {1: jnp.uint8, 2: jnp.uint16}.get(array.dtype.itemsize, jnp.uint32)
     words = jax.lax.bitcast_convert_type(array, kind).astype(jnp.uint32).ravel()
     places = jax.lax.iota(jnp.uint32, words.size) * jnp.uint32(0x9E3779B1)
-    return jnp.sum(words * (2 * places * places + 2 * places + 1), dtype=jnp.uint32)
+    mixed = words + places
+    for shift, odd in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        mixed = (mixed ^ (mixed >> shift)) * jnp.uint32(odd)
+    return jnp.sum(mixed ^ (mixed >> 16), dtype=jnp.uint32)

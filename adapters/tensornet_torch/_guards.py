@@ -1,6 +1,6 @@
 """Who else writes the planned weights: noticed before a step would undo it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -11,8 +11,9 @@ from ._weight import Weight
 
 GUARDS = ("values", "versions")
 
-_ODD = 0x9E3779B97F4A7C1  # a large odd constant, which spreads the places over all bits
-_INTEGER = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64, 16: torch.int64}
+_GOLDEN = -0x61C8864680B583EB  # 2⁶⁴/φ, as a signed number
+_WORD = {1: torch.uint8, 2: torch.int16, 4: torch.int32}
+_CACHED = 2**16  # entries
 
 
 class Guard:
@@ -29,19 +30,19 @@ class Guard:
                 f"overparameterize: unknown guard {kind!r}; there are {', '.join(GUARDS)}; choose 'values' if in doubt"
             )
         self.weights, self.kind = tuple(weights), kind
-        self._places: tuple[Tensor, Tensor] | None = None
+        self._odds: dict[tuple[int, int, torch.device], Tensor] = {}
         self.note()
 
     def note(self) -> None:
         """The weights as they stand are ours."""
-        self._sums, self._versions = self.checksums(), self._counters()
+        self.noted, self._versions = self.checksums(), self._counters()
 
     def changed(self) -> list[str]:
         """Names of the weights that are not as they were noted."""
         counters = self._counters()
         if self.kind == "versions" and counters == self._versions:
             return []
-        differ = (self.checksums() != self._sums).tolist()
+        differ = (self.checksums() != self.noted).tolist()
         if not any(differ):  # the same bits were written back
             self._versions = counters
         return [w.name for w, d in zip(self.weights, differ, strict=True) if d]
@@ -55,41 +56,67 @@ class Guard:
                 f"call optimizer.resync() to decompose the new ones"
             )
 
-    def refuse_bypassed(self, optimizer: torch.optim.Optimizer) -> None:
-        """An inner optimiser that keeps parameters elsewhere than in its groups would train the dense weights."""
-        if not torch.equal(self.checksums(), self._sums):
-            raise TensorNetError(
-                f"overparameterize: {type(optimizer).__name__} stepped on dense weights instead of their factors; it must "
-                f"read its parameters from param_groups at each step, because that is where the factors stand; use "
-                f"another optimiser"
-            )
-
     def checksums(self) -> Tensor:
         """A number for each weight that changes with any one entry, and when rows, columns or entries change places.
 
-        The sums of the bits over rows and over columns, each weighted by its place, modulo 2⁶⁴: exact, in any order of
-        summation. An entry's weight is odd, so that no change of one entry is lost. Two reductions for each weight, and
-        three operations for all together, because on small weights the calls are what it costs.
+        Σ_ij r_i b_ij c_j of the bits b modulo 2⁶⁴, r and c odd and without relation: exact, in any order of summation. No
+        change of one entry is lost, nor of the signs of many, because words have 32 bits at most.
         """
         bits = [_bits(w.parameter) for w in self.weights]
         home = bits[0].device
-        sums = [s.to(home) for b in bits for s in (b.sum(1, dtype=torch.int64), b.sum(0, dtype=torch.int64))]
-        if self._places is None or self._places[0].device != home:
-            self._places = _places(sums)
-        weights, owners = self._places
-        return sums[0].new_zeros(len(bits)).index_add_(0, owners, torch.cat(sums) * weights)
+        sums = [_by_columns(b, self._known(b.shape[1], 1, b.device)).to(home) for b in bits]
+        rows = [self._known(len(s), 2, home) for s in sums]
+        owners = torch.repeat_interleave(torch.tensor([len(s) for s in sums], device=home))
+        return sums[0].new_zeros(len(bits)).index_add_(0, owners, torch.cat(sums) * torch.cat(rows))
+
+    def _known(self, n: int, salt: int, device: torch.device) -> Tensor:
+        """`_odd`, worked out once."""
+        key = (n, salt, device)
+        if key not in self._odds:
+            self._odds[key] = _odd(n, salt, device)
+        return self._odds[key]
 
     def _counters(self) -> list[tuple[int, int]]:
         return [(w.parameter._version, w.parameter.data_ptr()) for w in self.weights]
 
 
 def _bits(parameter: Tensor) -> Tensor:
-    """(rows, the rest), as integers of the same bits."""
-    return parameter.detach().contiguous().view(_INTEGER[parameter.element_size()]).flatten(1)
+    """(rows, the rest), as integers of the same bits, of 32 at most."""
+    return parameter.detach().contiguous().view(_WORD[min(parameter.element_size(), 4)]).flatten(1)
 
 
-def _places(sums: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """What each sum is multiplied with, even for rows and odd for columns, and which weight it belongs to."""
-    squares = [(torch.arange(1, len(s) + 1, device=s.device) * _ODD) ** 2 for s in sums]
-    owners = [torch.full_like(s, n // 2) for n, s in enumerate(sums)]
-    return torch.cat([2 * q + n % 2 for n, q in enumerate(squares)]), torch.cat(owners)
+def _by_columns(bits: Tensor, odd: Tensor) -> Tensor:
+    """Σ_j b_ij c_j, on a CPU some rows at a time, whose products stay in its cache."""
+    rows = max(1, _CACHED // bits.shape[1]) if bits.device.type == "cpu" else len(bits)
+    return torch.cat([(part * odd).sum(1) for part in bits.split(rows)])
+
+
+def _odd(n: int, salt: int, device: torch.device) -> Tensor:
+    """n odd numbers that look random: places, mixed as SplitMix64 does (Steele et al. 2014, doi 10.1145/2714064.2660195)."""
+    x = torch.arange(salt << 40, (salt << 40) + n, device=device) * _GOLDEN
+    x = (x ^ (x >> 30)) * -0x40A7B892E31B1A47
+    x = (x ^ (x >> 27)) * -0x6B2FB644ECCEEE15
+    return (x ^ (x >> 31)) | 1
+
+
+class Proof:
+    """That an inner optimiser steps on the factors: one that keeps parameters elsewhere than in its groups does not."""
+
+    def __init__(self, weights: Iterable[Weight], guard: Guard) -> None:
+        self._guard, self._factors = guard, [f for w in weights for f in w.factors]
+        self._before = self._marks()
+
+    def found(self, optimizer: torch.optim.Optimizer) -> bool:
+        """After a step: whether a factor moved. At a rate of 0, say, none does, and the next step has to tell."""
+        if not torch.equal(self._guard.checksums(), self._guard.noted):
+            raise TensorNetError(
+                f"overparameterize: {type(optimizer).__name__} stepped on dense weights instead of their factors; it must "
+                f"read its parameters from param_groups at each step, because that is where the factors stand; use "
+                f"another optimiser"
+            )
+        return not torch.equal(self._marks(), self._before)
+
+    def _marks(self) -> Tensor:
+        """Of each factor the sum of its bits: a version counter would not do, because fused optimisers leave it alone."""
+        sums = [_bits(f[None]).sum(dtype=torch.int64) for f in self._factors]
+        return torch.stack([s.to(sums[0].device) for s in sums])

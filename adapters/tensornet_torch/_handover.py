@@ -1,7 +1,7 @@
 """From the optimiser that a user made to the inner one, which holds factors where it held planned weights."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from torch import nn
 from torch.optim import Optimizer
@@ -16,6 +16,28 @@ _NOT_HYPER = ("params", "param_names")  # what a param group holds besides hyper
 
 def hyper_parameters(group: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in group.items() if k not in _NOT_HYPER}
+
+
+def carry(source: Optimizer, target: Optimizer) -> None:
+    """Hyper-parameters of one's groups to the other's: schedulers and users write to ours, the inner optimiser reads its own,
+    and some keep counters there, which must come back.
+    """
+    for a, b in zip(source.param_groups, target.param_groups, strict=True):
+        b.update(hyper_parameters(a))
+
+
+def forget_empty(inner: Optimizer, weights: Iterable[Weight]) -> None:
+    """Who asks for the state of a dense weight makes an empty one, because it is a defaultdict; it would not be saved."""
+    for w in weights:
+        if w.parameter in inner.state and not inner.state[w.parameter]:
+            del inner.state[w.parameter]
+
+
+def refuse_direct() -> NoReturn:
+    raise TensorNetError(
+        "overparameterize: the optimiser that was wrapped is stepped by itself; it would train everything but the planned "
+        "weights, whose gradients only the returned optimiser pulls back; step that one"
+    )
 
 
 def planned_parameters(inner: Optimizer, model: nn.Module, plan: tn.Plan) -> dict[str, nn.Parameter]:

@@ -11,9 +11,9 @@ import tensornet as tn
 from tensornet import TensorNetError
 
 from ._alignment import Aligner
-from ._guards import Guard
-from ._handover import hand_over, hyper_parameters, planned_parameters, refuse_scheduled
-from ._portions import check_norm, check_portions, only
+from ._guards import Guard, Proof
+from ._handover import carry, hand_over, planned_parameters, refuse_direct, refuse_scheduled
+from ._portions import check_norm, check_portions, only, refuse_hooks
 from ._saved import check_saved
 from ._weight import Weight, factors_of
 
@@ -101,6 +101,7 @@ class Overparameterized(Optimizer):
         super().__init__([dict(g) for g in inner.param_groups], dict(inner.defaults))
         hand_over(inner, self._weights.values())
         inner.register_step_pre_hook(self._refuse_direct_step)
+        inner.zero_grad = self.zero_grad  # type: ignore[method-assign]  # its own would leave the planned weights out
         self.state = inner.state
         self._built = True
         self.alignment_loss, self.factor_norm = torch.tensor(float("nan")), torch.tensor(float("nan"))
@@ -111,11 +112,11 @@ class Overparameterized(Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """dL/dW → dL/dT_k, one step of the inner optimiser on the factors, W ← contract(T)."""
         self._guard.refuse_changed()
-        self._read_through()
+        carry(self, self.inner)
         if self._aligner:
             self._aligner.begin_step()
         loss = self._step_by_weight(closure) if self.low_memory else self._step_at_once(closure)
-        self._read_back()
+        carry(self.inner, self)
         return loss
 
     def factors(self, name: str) -> tuple[Tensor, ...]:
@@ -147,7 +148,12 @@ class Overparameterized(Optimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain values: the inner optimiser's state, the factors, and the alignment targets."""
-        self._read_through()  # a scheduler may have moved the learning rate since the last step
+        carry(self, self.inner)  # a scheduler may have moved the learning rate since the last step
+        for (
+            w
+        ) in self._weights.values():  # who asks for the state of a dense weight makes an empty one: it is a defaultdict
+            if w.parameter in self.inner.state and not self.inner.state[w.parameter]:
+                del self.inner.state[w.parameter]
         state = self.inner.state_dict()
         state["factors"] = {n: [f.detach() for f in w.factors] for n, w in self._weights.items()}
         state["formats"] = {n: w.format.to_dict() for n, w in self._weights.items()}
@@ -159,7 +165,7 @@ class Overparameterized(Optimizer):
     @torch.no_grad()
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from `state_dict()`: factors, inner state and hyper-parameters; the model's weights are written anew."""
-        check_saved(state_dict, self._weights, gauge=str(self.gauge), aligned=bool(self._aligner))
+        check_saved(state_dict, self._weights, gauge=str(self.gauge), aligner=self._aligner)
         self.inner.load_state_dict({k: state_dict[k] for k in ("state", "param_groups")})
         self.state = self.inner.state
         for name, factors in state_dict["factors"].items():
@@ -167,7 +173,7 @@ class Overparameterized(Optimizer):
                 mine.copy_(saved)
         if self._aligner:
             self._aligner.load(state_dict["alignment"])
-        self._read_back()
+        carry(self.inner, self)
         self._write()
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
@@ -182,17 +188,16 @@ class Overparameterized(Optimizer):
     def _step_at_once(self, closure: Callable[[], Any] | None) -> Any:
         if closure is None:
             self._pull()
+        proof = None if self._proven else Proof(self._weights.values(), self._guard)
         try:
             loss = self._step_inner(None if closure is None else self._on_factors(closure))
+            self._proven = self._proven or (proof is not None and proof.found(self.inner))
+            for weight in self._weights.values():
+                weight.clear()
+            self._write()
         except BaseException:
-            self._guard.note()  # a closure that fails leaves the weights of its factors behind, which are ours
+            self._restore()
             raise
-        if not self._proven:
-            self._guard.refuse_bypassed(self.inner)
-            self._proven = True
-        for weight in self._weights.values():
-            weight.clear()
-        self._write()
         return loss
 
     @torch.no_grad()
@@ -203,16 +208,30 @@ class Overparameterized(Optimizer):
         weights = [w for w in self._weights.values() if w.has_gradient or self._aligner]
         planned = {id(f) for w in self._weights.values() for f in w.factors}
         losses = []
+        refuse_hooks(self.inner, ours=1)
         try:
             with only(self.inner, lambda p: id(p) not in planned):
                 self._step_inner(None)
             for weight in weights:
                 losses.append(self._step_one(weight))
-        finally:
-            self._guard.note()
+        except BaseException:
+            self._restore()
+            raise
+        self._guard.note()
         if self._aligner:
             self.alignment_loss = sum((x.to(losses[0].device) for x in losses[1:]), losses[0])
         return self._with_alignment(loss)
+
+    @torch.no_grad()
+    def _restore(self) -> None:
+        """After a step that failed half-way: W ← contract(T) as the factors are now, so that training can go on from there."""
+        self._pullbacks.clear()
+        try:
+            for weight in self._weights.values():
+                weight.clear()
+                weight.write(keep=False)
+        finally:
+            self._guard.note()
 
     def _step_one(self, weight: Weight) -> Tensor:
         own = {id(f) for f in weight.factors}
@@ -276,19 +295,6 @@ class Overparameterized(Optimizer):
         if note:
             self._guard.note()
 
-    def _read_through(self) -> None:
-        """Learning-rate schedulers and users write to our groups; the inner optimiser reads its own."""
-        for outer, inner in zip(self.param_groups, self.inner.param_groups, strict=True):
-            inner.update(hyper_parameters(outer))
-
-    def _read_back(self) -> None:
-        """Some optimisers keep counters in their groups, which must come back with the next step."""
-        for outer, inner in zip(self.param_groups, self.inner.param_groups, strict=True):
-            outer.update(hyper_parameters(inner))
-
     def _refuse_direct_step(self, *_: Any) -> None:
         if not self._stepping:
-            raise TensorNetError(
-                "overparameterize: the optimiser that was wrapped is stepped by itself; it would train everything but the "
-                "planned weights, whose gradients only the returned optimiser pulls back; step that one"
-            )
+            refuse_direct()

@@ -34,10 +34,20 @@ def check_portions(inner: Optimizer, max_factor_norm: float | None) -> None:
             f"torch.optim, because it is stepped once for each weight, and only these are known to treat every parameter by "
             f"itself; use one of them, or low_memory=False"
         )
+    refuse_hooks(inner, ours=0)
     if max_factor_norm is not None:
         raise TensorNetError(
             f"overparameterize: low_memory=True with max_factor_norm={max_factor_norm!r}; needed one of the two, because the "
             f"norm of all factors' gradients is known only when all are there at once; clip the dense gradient instead"
+        )
+
+
+def refuse_hooks(inner: Optimizer, *, ours: int) -> None:
+    """Refuse low_memory with hooks on the steps of `inner`: they would run once for each weight, and see that one alone."""
+    if len(inner._optimizer_step_pre_hooks) + len(inner._optimizer_step_post_hooks) > ours:
+        raise TensorNetError(
+            "overparameterize: low_memory=True with a step hook on the inner optimiser, needed none, because that is stepped "
+            "once for each weight and a hook would see one at a time; register it on the optimiser that is returned"
         )
 
 

@@ -5,10 +5,13 @@ from typing import Any
 
 from tensornet import TensorNetError
 
+from ._alignment import Aligner
 from ._weight import Weight
 
 
-def check_saved(state: Mapping[str, Any], weights: Mapping[str, Weight], *, gauge: str, aligned: bool) -> None:
+def check_saved(
+    state: Mapping[str, Any], weights: Mapping[str, Weight], *, gauge: str, aligner: Aligner | None
+) -> None:
     """Refuse a state of another kind of optimiser, another plan, another gauge, or with other alignment."""
     if "factors" not in state:
         raise TensorNetError(
@@ -32,9 +35,18 @@ def check_saved(state: Mapping[str, Any], weights: Mapping[str, Weight], *, gaug
             f"load_state_dict: the state was saved with gauge={state['gauge']!r}, this optimiser has {gauge!r}; a resync and "
             f"the teacher's factors depend on it; pass the same gauge to overparameterize"
         )
-    if aligned != ("alignment" in state):
-        here, there = ("with", "without") if aligned else ("without", "with")
+    if (aligner is not None) != ("alignment" in state):
+        here, there = ("with", "without") if aligner else ("without", "with")
         raise TensorNetError(
             f"load_state_dict: this optimiser is {here} alignment, the state was saved {there}; make the optimiser as it was "
             f"made then"
+        )
+    if (
+        aligner
+        and aligner.rotates
+        and (saved := set(state["alignment"]["targets"])) not in (set(), set(aligner.targets))
+    ):
+        raise TensorNetError(
+            f"load_state_dict: the state has alignment targets of {', '.join(sorted(saved))}, this optimiser aligns "
+            f"{', '.join(sorted(aligner.targets))}; both must pair the same weights; make the optimiser as it was made then"
         )

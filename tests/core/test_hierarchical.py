@@ -63,6 +63,16 @@ def test_error_is_near_that_of_a_search(fmt, rng):
     assert found * (1 - 1e-6) <= error <= 4**0.5 * found
 
 
+@pytest.mark.parametrize("scale", [1e37, 1e30, 1e-30, 1e-37])
+def test_any_norm_of_the_dtype(scale, rng):
+    """float32 holds all of these, but not their squares, and of the last not the reciprocal of half of it."""
+    fmt, w = Branched(2, 3, 4), rng.uniform(-1, 1, (12, 20)).astype(np.float32)
+    w /= np.abs(w).max()
+    with np.errstate(all="raise", under="ignore"):
+        again = fmt.contract(fmt.decompose(w * np.float32(scale))) / np.float32(scale)
+    assert np.linalg.norm(again - fmt.contract(fmt.decompose(w))) <= 1e-5 * np.linalg.norm(w)
+
+
 def test_what_the_format_represents_is_found(rng):
     fmt = Branched(2, 3, 4)
     w = fmt.contract(fmt.sample(rng.standard_normal))

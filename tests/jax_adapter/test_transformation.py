@@ -137,8 +137,12 @@ def swapped(w):
     return w.at[0, 0].set(w[1, 2]).at[1, 2].set(w[0, 0])
 
 
-@pytest.mark.parametrize("change", [lambda w: w[::-1], lambda w: w[:, ::-1], swapped])
-def test_the_same_entries_in_other_places_are_an_overwrite(change):
+PLACES = [lambda w: w[::-1], lambda w: w[:, ::-1], swapped]
+SIGNS = [lambda w: -w, lambda w: w.at[0].multiply(-1), lambda w: w.at[:, 1].multiply(-1), lambda w: 2 * w]
+
+
+@pytest.mark.parametrize("change", PLACES + SIGNS)
+def test_the_same_entries_in_other_places_or_of_other_signs_are_an_overwrite(change):
     p = params(0)
     _, tx = wrapped(p, rules=r"head.kernel", cores=2)
     state = tx.init(p)
