@@ -1,7 +1,9 @@
 """One planned weight: the model's own parameter, and the factors that are the truth about it."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -74,6 +76,7 @@ def factors_of(name: str, fmt: Format, weight: Tensor, gauge: str | Mixed) -> tu
         raise TensorNetError(f"{name}: {error}") from error
 
 
-def full_precision(like: Tensor) -> torch.autocast:
+def full_precision(like: Tensor) -> AbstractContextManager[Any]:
     """Factors are contracted in their own dtype, whatever autocast is on around the step."""
-    return torch.autocast(like.device.type, enabled=False)
+    kind = like.device.type
+    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()

@@ -11,7 +11,7 @@ from tensornet import TensorNetError
 from .._weight import factors_of
 from ._factorized import factorized_weights
 from ._hosts import as_dense
-from ._receipt import relative_error
+from ._receipt import relative_error, widest
 from ._replace import Filled, Planned, factorized, planned, replaced
 
 
@@ -61,5 +61,5 @@ def _decomposed(w: Planned) -> Filled:
     """Factors in the dtype of the weight, and the error of what they make in it."""
     matrix = w.parameter.mT if w.transposed else w.parameter
     factors = [f.to(w.parameter.dtype) for f in factors_of(w.name, w.format, matrix, "balanced")]
-    made = w.format.contract([f.to(torch.float64) for f in factors])
+    made = w.format.contract([f.to(widest(f)) for f in factors])
     return factors, relative_error(made, matrix)

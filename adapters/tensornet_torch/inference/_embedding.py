@@ -34,15 +34,20 @@ class FactorizedEmbedding(Factorized):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(format, device=device, dtype=dtype)
-        self.origin, self.padding_idx = nn.Embedding, padding_idx
         self.num_embeddings, self.embedding_dim = format.shape
-        self._rows = Rows.of(format)
+        if padding_idx is not None and not -self.num_embeddings <= padding_idx < self.num_embeddings:
+            raise TensorNetError(
+                f"FactorizedEmbedding: padding_idx={padding_idx}, needed one of the {self.num_embeddings} rows, because it "
+                f"is the number of the row that stays as it is; pass one, or None"
+            )
+        self.origin, self.padding_idx = nn.Embedding, None if padding_idx is None else padding_idx % self.num_embeddings
+        self._rows, self._beyond = Rows.of(format), format.network.shape[0]
         row = None if padding_idx is None else torch.zeros(self.embedding_dim, device=device, dtype=dtype)
         self.register_buffer("padding", row)
-        self._sample(std=1.0)
+        self.reset_parameters()
 
     @classmethod
-    def like(cls, module: nn.Embedding, format: Format, *, tied: bool) -> Self:
+    def like(cls, module: nn.Embedding, format: Format, weight: Tensor, *, tied: bool) -> Self:
         """Without values, but for the row of padding."""
         if module.max_norm is not None or module.scale_grad_by_freq or module.sparse:
             raise TensorNetError(
@@ -53,8 +58,14 @@ class FactorizedEmbedding(Factorized):
         made = cls(format, module.padding_idx, device="meta")
         made.padding = None
         if module.padding_idx is not None and not tied:
-            made.padding = module.weight.detach()[module.padding_idx].clone()
+            made.padding = weight.detach()[module.padding_idx].clone()
         return made
+
+    def reset_parameters(self) -> None:
+        """As nn.Embedding: entries of variance 1, zeros in the row of padding."""
+        self._sample(std=1.0)
+        if self.padding is not None:
+            self.padding.zero_()
 
     def forward(self, ids: Tensor) -> Tensor:
         """(*ids.shape, embedding_dim)."""
@@ -63,6 +74,8 @@ class FactorizedEmbedding(Factorized):
             ids.device.type == "cpu" and not torch.compiler.is_compiling() and ids.numel()
         ):  # elsewhere looking would wait
             check_ids("FactorizedEmbedding", ids, self.num_embeddings)
+        elif self._beyond > self.num_embeddings:  # out of the table for us is out of it for PyTorch too
+            ids = torch.where(ids < self.num_embeddings, ids, self._beyond)
         with full_precision(factors[0]):
             rows = self._rows(factors, ids)
         if self.padding_idx is None:

@@ -29,6 +29,7 @@ class Factorized(nn.Module, ABC):
         super().__init__()
         self.format = format
         self.error: float | None = None
+        self._names = tuple(str(k) for k in range(len(format.shapes)))
         empty = (torch.empty(shape, device=device, dtype=dtype) for shape in format.shapes)
         self.factors = nn.ParameterList([nn.Parameter(f) for f in empty])
 
@@ -54,13 +55,18 @@ class Factorized(nn.Module, ABC):
         return weight.mT if self.of_transpose else weight
 
     @property
+    def fan_in(self) -> int:
+        """How many inputs each output sums over."""
+        return self.format.matrix_shape[1]
+
+    @property
     def num_params(self) -> int:
         """What stands for the weight."""
         return self.format.num_params
 
     def reset_parameters(self) -> None:
         """As nn.Linear and nn.Conv2d are initialised: entries of variance 1/(3 in) in the weight, and in the bias."""
-        fan_in = self.format.matrix_shape[1]
+        fan_in = self.fan_in
         self._sample(std=(3 * fan_in) ** -0.5)
         if isinstance(bias := getattr(self, "bias", None), Tensor):
             nn.init.uniform_(bias, -(fan_in**-0.5), fan_in**-0.5)
@@ -74,7 +80,9 @@ class Factorized(nn.Module, ABC):
 
     def _factors(self) -> Sequence[Tensor]:
         held = self._modules["factors"]._parameters  # type: ignore[union-attr]  # a list's own iterator takes µs for each
-        return tuple(held.values())
+        if tuple(held) == self._names:
+            return tuple(held.values())
+        return tuple(getattr(self.factors, name) for name in self._names)  # pruned, or parametrised
 
     def extra_repr(self) -> str:
         return f"{self.format}, parameters={self.format.num_params:,} ({self.format.scale:.3g} ×)"

@@ -55,10 +55,14 @@ class FactorizedLinear(Factorized):
     def of_transpose(self) -> bool:
         return self.transposed != is_conv1d(self.origin)
 
+    @property
+    def fan_in(self) -> int:
+        return self.in_features
+
     def forward(self, x: Tensor) -> Tensor:
         """(…, out) for x (…, in)."""
-        factors, bias, gradients = self._factors(), self._parameters["bias"], torch.is_grad_enabled()
-        if self.memory is None:
+        factors, bias, gradients = self._factors(), self.bias, torch.is_grad_enabled()
+        if self.memory is None or not x.numel():
             y = self._ways(factors, x, gradients=gradients)
         else:
             y = self._map.apply(factors, x, memory=self.memory, gradients=gradients)

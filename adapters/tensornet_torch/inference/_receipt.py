@@ -55,7 +55,7 @@ def receipt(model: nn.Module, original: nn.Module | None = None) -> Receipt:
     for name, (module, *_) in factorized_weights(model).items():
         error = module.error
         if weights is not None:
-            made = module.contracted(torch.float64)
+            made = module.contracted(widest(next(iter(module.factors))))
             error = relative_error(made, _of(weights, name, made.shape))
         before = math.prod([*module.format.shape])
         entries.append(Entry(name, module.format, error, before, module.num_params))
@@ -72,9 +72,14 @@ def receipt(model: nn.Module, original: nn.Module | None = None) -> Receipt:
 @torch.no_grad()
 def relative_error(made: Tensor, weight: Tensor) -> float:
     """‖W − made‖/‖W‖ in float64; of a zero weight ‖made‖."""
-    wide = weight.to(torch.float64)
-    size = float(torch.linalg.vector_norm(wide))
-    return float(torch.linalg.vector_norm(wide - made.to(torch.float64))) / (size or 1.0)
+    exact = weight.to(widest(weight))
+    size = float(torch.linalg.vector_norm(exact))
+    return float(torch.linalg.vector_norm(exact - made.to(exact.dtype))) / (size or 1.0)
+
+
+def widest(t: Tensor) -> torch.dtype:
+    """The most precise dtype of its kind."""
+    return torch.complex128 if t.is_complex() else torch.float64
 
 
 def _of(weights: dict[str, nn.Parameter], name: str, shape: torch.Size) -> Tensor:

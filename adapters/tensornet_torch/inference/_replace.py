@@ -1,6 +1,8 @@
 """Which modules hold a planned weight, and what stands in their place."""
 
 import copy
+import gc
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -62,22 +64,46 @@ def factorized(
     """A copy of `model` in which all modules that hold one of `weights` are factorised; factors are shared as weights are."""
     holders = _holders(model)
     for w in weights:
-        _check_holders(who, w.name, holders[id(w.parameter)])
-    # The planned weights are not copied: nothing of the copy will hold them.
-    copied = copy.deepcopy(model, {id(w.parameter): w.parameter for w in weights})
-    holders, ties, replacements = _holders(copied), ties_of(copied), {}
-    for w in weights:
-        factors, error = fill(w)
-        shared = nn.ParameterList([nn.Parameter(f, requires_grad=w.parameter.requires_grad) for f in factors])
-        modules = [module for module, _ in holders[id(w.parameter)]]
-        for module in modules:
-            made = _like(module, w, tied=len(modules) > 1, memory=memory)
-            # a list of its own for each module, of the same parameters
-            made.factors, made.error = nn.ParameterList(list(shared)), error
-            replacements[id(module)] = made.train(module.training)
-    small = replaced(copied, replacements)
+        _check_holders(who, w, holders[id(w.parameter)])
+    places = {id(w.parameter): nn.Parameter(w.parameter.detach().to("meta")) for w in weights}
+    copied = copy.deepcopy(model, dict(places))  # no planned weight is copied
+    left = {w.name: weakref.ref(places[id(w.parameter)]) for w in weights}
+    ties = ties_of(copied)
+    small = replaced(copied, _replacements(copied, [(w, places[id(w.parameter)]) for w in weights], fill, memory))
+    del copied, places
+    _refuse_hidden(who, left)
     as_factorized(small, note_of(small), ties)
     return small
+
+
+def _replacements(
+    model: nn.Module, weights: list[tuple[Planned, nn.Parameter]], fill: Callable[[Planned], Filled], memory: int | None
+) -> dict[int, nn.Module]:
+    """id of a module of `model` → what takes its place; of each weight, the parameter that stands for it in `model`."""
+    found: dict[int, nn.Module] = {}
+    holders = _holders(model)
+    for w, place in weights:
+        factors, error = fill(w)
+        shared = [nn.Parameter(f, requires_grad=w.parameter.requires_grad) for f in factors]
+        modules = [module for module, _ in holders[id(place)]]
+        for module in modules:
+            made = _like(module, w, tied=len(modules) > 1, memory=memory)
+            made.factors, made.error = nn.ParameterList(shared), error  # a list for each module, of the same parameters
+            found[id(module)] = made.train(module.training)
+    return found
+
+
+def _refuse_hidden(who: str, left: Mapping[str, weakref.ref[nn.Parameter]]) -> None:
+    """What stood for a planned weight must be gone, or a module that was not found goes on with it."""
+    if any(ref() is not None for ref in left.values()):
+        gc.collect()
+    held = [name for name, ref in left.items() if ref() is not None]
+    if held:
+        raise TensorNetError(
+            f"{who}: {', '.join(held)} is also held where nn.Module does not look (a list of modules, a bound method, a "
+            f"compiled layer?), needed in submodules only, because that place would stay dense; use nn.ModuleList, or leave it "
+            f"out of the plan"
+        )
 
 
 def replaced(model: nn.Module, replacements: Mapping[int, nn.Module]) -> nn.Module:
@@ -107,7 +133,8 @@ def _holders(model: nn.Module) -> dict[int, list[tuple[nn.Module, str]]]:
     return found
 
 
-def _check_holders(who: str, weight: str, holders: list[tuple[nn.Module, str]]) -> None:
+def _check_holders(who: str, w: Planned, holders: list[tuple[nn.Module, str]]) -> None:
+    weight = w.name
     for module, name in holders:
         kind = type(module)
         if name != "weight" or not (kind in (*_LINEAR, nn.Embedding, nn.Conv2d) or is_conv1d(kind)):
@@ -116,16 +143,35 @@ def _check_holders(who: str, weight: str, holders: list[tuple[nn.Module, str]]) 
                 f"nn.Embedding, nn.Conv2d or Conv1D, none of their subclasses, because only for those it is known what they "
                 f"compute with it; leave it out of the plan, or write the layer with one of those"
             )
-        if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks:
+        if w.transposed and kind in (nn.Embedding, nn.Conv2d):
             raise TensorNetError(
-                f"{who}: the module of {weight} has hooks, needed none, because another module takes its place and they would "
-                f"be lost; remove them, and register them on the new module"
+                f"{who}: {weight} is planned as the transpose of what an {kind.__name__} holds, needed a format of it as it "
+                f"is, because only linear layers come in both ways; take it out of the plan's transposed"
             )
+        if lost := _lost(module):
+            raise TensorNetError(
+                f"{who}: the module of {weight} has {', '.join(lost)}, needed none, because another module takes its place and "
+                f"they would be lost; remove them, and put them on the new module"
+            )
+
+
+def _lost(module: nn.Module) -> list[str]:
+    """What a module and its parameters carry that a new module would not."""
+    own = [p for p in module._parameters.values() if p is not None]
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
+    found = {
+        "hooks": any(hooks) or any(p._backward_hooks for p in own),
+        "a forward of its own": "forward" in vars(module),
+        "buffers": any(module._buffers),
+        "modules": any(module._modules),
+        "more parameters than weight and bias": not set(module._parameters) <= {"weight", "bias"},
+    }
+    return [what for what, there in found.items() if there]
 
 
 def _like(module: nn.Module, weight: Planned, *, tied: bool, memory: int | None) -> Factorized:
     if isinstance(module, nn.Embedding):
-        return FactorizedEmbedding.like(module, weight.format, tied=tied)
+        return FactorizedEmbedding.like(module, weight.format, weight.parameter, tied=tied)
     if isinstance(module, nn.Conv2d):
         return FactorizedConv2d.like(module, weight.format)
     transposed = weight.transposed != is_conv1d(type(module))

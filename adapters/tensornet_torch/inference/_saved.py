@@ -62,7 +62,8 @@ def from_pretrained(
     """
     folder = Path(folder)
     tensors, texts = read(folder)
-    config = _json(folder / CONFIG, (folder / CONFIG).read_text()) if (folder / CONFIG).is_file() else {}
+    has_config = KEY not in texts and (folder / CONFIG).is_file()  # a file of ours says it all
+    config = _json(folder / CONFIG, (folder / CONFIG).read_text()) if has_config else {}
     if KEY not in config and KEY not in texts:
         raise TensorNetError(
             f"from_pretrained: {folder} notes no formats, in {CONFIG} or in {WEIGHTS}, needed, because they say which weights "

@@ -1,8 +1,10 @@
 """The tensors of a module by name, tied ones once; out of safetensors files and into a module."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from tensornet import TensorNetError
@@ -32,6 +34,11 @@ def assign(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
         f"{names[0]} {tuple(new[id(old)].shape)} for {tuple(old.shape)}"
         for names, old in places.items()
         if id(old) in new and new[id(old)].shape != old.shape
+    ]
+    unlike += [
+        f"{' and '.join(names)}, one here and different there"
+        for names in places
+        if any(not torch.equal(tensors[a], tensors[b]) for a, b in pairwise(n for n in names if n in tensors))
     ]
     unsaved = [n for n, b in model.named_buffers() if b.is_meta and id(b) not in new]
     if missing or surplus or unlike or unsaved:

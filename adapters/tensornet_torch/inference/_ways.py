@@ -7,7 +7,7 @@ from functools import lru_cache
 from torch import Tensor
 from torch.nn import functional as F
 
-from tensornet import Format
+from tensornet import Format, TensorNetError
 
 from ._carry import Carry
 
@@ -21,12 +21,14 @@ class Ways:
 
     forward   where no gradient is taken, in rising order of rows; the last has no limit
     training  where one is
-    missing   columns that the network has beyond the weight's
+    features  columns of the weight
+    missing   columns that the network has beyond those
     out       rows of the weight
     """
 
     forward: tuple[Way, ...]
     training: tuple[Way, ...]
+    features: int
     missing: int
     out: int
 
@@ -34,7 +36,8 @@ class Ways:
     @lru_cache(maxsize=256)
     def of(fmt: Format) -> "Ways":
         out, features = fmt.matrix_shape
-        return Ways(_ways(fmt, gradients=False), _ways(fmt, gradients=True), fmt.network.shape[1] - features, out)
+        missing = fmt.network.shape[1] - features
+        return Ways(_ways(fmt, gradients=False), _ways(fmt, gradients=True), features, missing, out)
 
     def choose(self, rows: int, *, gradients: bool) -> Carry:
         ways = self.training if gradients else self.forward
@@ -45,6 +48,11 @@ class Ways:
 
     def __call__(self, factors: Sequence[Tensor], x: Tensor, *, gradients: bool) -> Tensor:
         """(…, out) for x (…, in)."""
+        if x.shape[-1] != self.features:
+            raise TensorNetError(
+                f"FactorizedLinear: x has {x.shape[-1]} features, the weight has {self.features} columns, needed as many, "
+                f"because y is x @ W.T with W (out, in); bring x of shape (…, {self.features})"
+            )
         flat = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
         if self.missing:
             flat = F.pad(flat, (0, self.missing))
