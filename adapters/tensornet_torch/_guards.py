@@ -21,7 +21,7 @@ class Guard:
 
     kind  "values": every weight is read at each step, and the host waits for the answer; nothing escapes
           "versions": a weight is read only where its version counter or its storage is another: no wait in an ordinary
-          step, but what was written through `.data` escapes
+          step, but what was written through `.data` or a NumPy view escapes
     """
 
     def __init__(self, weights: Iterable[Weight], kind: str) -> None:

@@ -42,7 +42,7 @@ def overparameterize(
     low_memory steps one weight after another, so that the gradients of the factors of one weight are alive at a time, and
                keeps no products of the contraction from a step to the next; costs a share of the contraction
     guard      "values" reads each weight at every step, to notice whoever else writes it, and so waits for the device;
-               "versions" asks autograd's version counters, which costs nothing and misses what is written through .data
+               "versions" asks autograd's version counters: costs nothing, misses writes through .data or a NumPy view
 
     Weight decay, momentum and the learning rate act on the factors, as in explicit training of them. Gradient clipping
     before the step acts on the dense gradient. Make LR schedulers on the optimiser that is returned.
