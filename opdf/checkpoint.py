@@ -1,14 +1,13 @@
 """Names and shapes of a checkpoint's tensors, from the headers of its safetensors files: no weight is read."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from tensornet import TensorNetError
+from tensornet.files._folder import weight_files
 from tensornet.files._header import LIMIT, Unreadable, parsed
 
-WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 EMBEDDINGS = ("wte", "wpe", "shared")  # of GPT-2 and T5, whose names do not say that they are
 
 Shape = tuple[int, ...]
@@ -22,7 +21,7 @@ def shapes(path: Path) -> dict[str, Shape]:
     raises: TensorNetError where there are no such files, or a header is none
     """
     found: dict[str, Shape] = {}
-    for file in _files(path):
+    for file in weight_files(path, "opdf plan"):
         try:
             found |= _header(file)
         except (Unreadable, OSError) as error:
@@ -36,35 +35,6 @@ def shapes(path: Path) -> dict[str, Shape]:
 def embeddings(names: Iterable[str]) -> list[str]:
     """Those that are tables of embeddings, as far as names tell: a file does not say of which layer a matrix is."""
     return [n for n in names if any("emb" in part.lower() or part in EMBEDDINGS for part in n.split("."))]
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_file() and path.suffix == ".safetensors":
-        return [path]
-    if (path / WEIGHTS).is_file():
-        return [path / WEIGHTS]
-    if not (path / INDEX).is_file():
-        raise TensorNetError(
-            f"opdf plan: {path} is {_what(path)}, needed a .safetensors file, or a folder with {WEIGHTS} or {INDEX}, because a "
-            f"plan is made from their headers; give such a path, and save a model of another kind with safe_serialization=True"
-        )
-    try:
-        names = sorted(set(json.loads((path / INDEX).read_text())["weight_map"].values()))
-        return [path / Path(name).name for name in names]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TensorNetError(
-            f"opdf plan: {path / INDEX} is no index of safetensors files ({error!r}), needed one, because it names them; "
-            f"download it again"
-        ) from error
-
-
-def _what(path: Path) -> str:
-    if not path.exists():
-        return "not there"
-    if path.is_file():
-        return f"a file {path.suffix or 'without a suffix'}"
-    names = sorted(p.name for p in path.iterdir())
-    return f"a folder with {', '.join(names[:8]) or 'nothing in it'}{', …' if len(names) > 8 else ''}"
 
 
 def _header(path: Path) -> dict[str, Shape]:

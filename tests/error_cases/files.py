@@ -11,6 +11,7 @@ import torch
 from forgery import forged
 
 import tensornet as tn
+from tensornet.files._folder import INDEX, weight_files
 
 FMT = tn.LowRank(4, 6)
 FACTORS = FMT.decompose(np.ones((4, 6)))
@@ -29,6 +30,14 @@ def load(change=lambda data: data, framework="numpy", factors=FACTORS):
         tn.save(path, {"w": (FMT, factors)})
         path.write_bytes(change(path.read_bytes()))
         return tn.load(path, framework=framework)
+
+
+def of_folder(index=None):
+    """The files of a folder that holds this index alone, or nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        if index:
+            Path(folder, INDEX).write_text(index)
+        return weight_files(Path(folder), "who")
 
 
 def header(change):
@@ -192,4 +201,9 @@ CASES = {
     ),
     "not in parts": (noted(complex=True), "'w' is noted as complex, but not in real and imaginary parts"),
     "changed": (lambda: load(lambda d: d[:-1] + b"\1"), "'w.1' or its format has changed .*: its checksum differs"),
+    "no weights in a folder": (
+        of_folder,
+        "who: .* is a folder with nothing in it, needed a .safetensors file, or a folder",
+    ),
+    "index of nothing": (lambda: of_folder('{"weight_map": 3}'), "who: .*index.json is no index of safetensors files"),
 }

@@ -10,13 +10,14 @@ import torch
 from torch import nn
 
 from tensornet import TensorNetError
+from tensornet.files._folder import WEIGHTS
 from tensornet.files._replace import replacing
 
 from ._factorized import factorized_weights
 from ._hosts import is_pretrained, skeleton
 from ._note import KEY, read_note
 from ._replace import Filled, Planned, factorized, note_of, planned
-from ._tensors import WEIGHTS, assign, named_tensors, read
+from ._tensors import assign, named_tensors, read
 
 CONFIG = "config.json"
 

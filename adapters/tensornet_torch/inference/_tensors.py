@@ -1,6 +1,5 @@
 """The tensors of a module by name, tied ones once; out of safetensors files and into a module."""
 
-import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from tensornet import TensorNetError
-
-WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+from tensornet.files._folder import weight_files
 
 
 def named_tensors(model: nn.Module) -> dict[tuple[str, ...], Tensor]:
@@ -65,7 +63,7 @@ def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
     tensors: dict[str, Tensor] = {}
     texts: dict[str, str] = {}
-    for path in _files(folder):
+    for path in weight_files(folder, "from_pretrained"):
         try:
             with safe_open(path, framework="pt") as file:
                 tensors |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
@@ -76,25 +74,6 @@ def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
                 f"from half of one; copy or write it again"
             ) from error
     return tensors, texts
-
-
-def _files(folder: Path) -> list[Path]:
-    if (folder / WEIGHTS).is_file():
-        return [folder / WEIGHTS]
-    try:
-        shards = json.loads((folder / INDEX).read_text())["weight_map"].values()
-        return [folder / Path(name).name for name in sorted(set(shards))]
-    except FileNotFoundError as error:
-        found = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else "no such folder"
-        raise TensorNetError(
-            f"from_pretrained: {folder} has neither {WEIGHTS} nor {INDEX}, found {found}, needed one of them, because the "
-            f"factors are there; give the folder of a compressed model"
-        ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TensorNetError(
-            f"from_pretrained: {folder / INDEX} is no index of safetensors files ({error}), needed one, because it says where "
-            f"the factors are; save the model again"
-        ) from error
 
 
 def _some(names: list[str]) -> str:
