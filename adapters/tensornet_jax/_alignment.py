@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jax import Array
 
 import tensornet as tn
-from tensornet.alignment import checked_options, distance_and_gradient, target
+from tensornet.alignment import Reduced, checked_options, distance_and_gradient, prepared, target
+from tensornet.planning import layers_taken
 
 from ._state import AlignmentState, Factors, copied, factors_of
 from ._tree import named_leaves
@@ -17,40 +18,66 @@ from ._tree import named_leaves
 def start(options: tn.Alignment, plan: tn.Plan, gauge: str | tn.Mixed) -> tuple[tn.Plan, dict[str, Factors]]:
     """The plan with its pairs, and the teacher's factors by student weight."""
     teacher = named_leaves(checked_options(options).teacher)
-    matrices = {n: w for n, w in teacher.items() if getattr(w, "ndim", 0) == 2}
-    turned = _transposed_alike(plan, matrices)
-    plan = plan.aligned({n: w.shape[::-1] if n in turned else w.shape for n, w in matrices.items()}, options.pairs)
-    factors = {
-        name: factors_of(f"Alignment: teacher of {name}", plan[name], matrices[other], other in turned, gauge)
-        for name, other in plan.teachers.items()
-    }
-    return plan, factors
+    weights = {n: w for n, w in teacher.items() if getattr(w, "ndim", 0) in (2, 3)}  # a matrix, or a stack of them
+    turned = _transposed_alike(plan, weights)
+    shapes = {n: _turned(tuple(w.shape)) if n in turned else tuple(w.shape) for n, w in weights.items()}
+    plan = plan.aligned(shapes, options.pairs)
+
+    def factors(name: str, other: str) -> Factors:
+        w = weights[other]
+        if name in plan.stacked:
+            w = w[layers_taken(plan.stacked[name], w.shape[0])]
+        return factors_of(f"Alignment: teacher of {name}", plan[name], w, other in turned, gauge)
+
+    return plan, {name: factors(name, other) for name, other in plan.teachers.items()}
 
 
-def begin(teacher: Mapping[str, Factors]) -> AlignmentState:
-    """The state before the first update, whose step 0 makes the first targets."""
-    ours, targets = ({n: copied(f) for n, f in teacher.items()} for _ in range(2))
-    return AlignmentState(jnp.zeros((), jnp.int32), jnp.full((), jnp.nan), ours, targets)
+def begin(
+    options: tn.Alignment, plan: tn.Plan, teacher: Mapping[str, Factors], student: Mapping[str, Factors]
+) -> AlignmentState:
+    """The state before the first update, in which "procrustes" makes its first targets; the others' stand for good."""
+    ours = {n: tuple(t.astype(s.dtype) for t, s in zip(f, student[n], strict=True)) for n, f in teacher.items()}
+    with jax.default_matmul_precision("float32"):
+        targets = {n: copied(_arrays(prepared(plan[n], f, options.gauge))) for n, f in ours.items()}
+    kept = {n: copied(f) for n, f in ours.items()} if options.gauge == "procrustes" else {}
+    return AlignmentState(jnp.zeros((), jnp.int32), jnp.full((), jnp.nan), kept, targets)
 
 
 def loss_and_gradient(
     options: tn.Alignment, plan: tn.Plan, factors: Mapping[str, Factors], state: AlignmentState
 ) -> tuple[AlignmentState, dict[str, tuple[Array | None, ...]]]:
     """The state after this step, and λ dL_Aux/dT_k of every paired weight; None for a central factor that stays free."""
-    ours = {name: factors[name] for name in state.teacher}
 
-    def refreshed() -> dict[str, Factors]:
-        return {n: target(plan[n], ours[n], state.teacher[n], options.gauge) for n in ours}
+    def rotated() -> dict[str, Factors]:
+        return {n: target(plan[n], factors[n], teacher, options.gauge) for n, teacher in state.teacher.items()}
 
     with jax.default_matmul_precision("float32"):
-        targets = jax.lax.cond(state.steps % options.every == 0, refreshed, lambda: state.targets)
-        found = {n: distance_and_gradient(plan[n], ours[n], targets[n], options.gauge) for n in ours}
-    loss = sum((loss for loss, _ in found.values()), jnp.zeros(()))
+        turn = state.steps % options.every == 0
+        targets = jax.lax.cond(turn, rotated, lambda: state.targets) if state.teacher else state.targets
+        found = {
+            n: distance_and_gradient(plan[n], factors[n], _as_target(t, options.gauge), options.gauge)
+            for n, t in targets.items()
+        }
+    loss = sum((loss.astype(state.loss.dtype) for loss, _ in found.values()), jnp.zeros_like(state.loss))
     pull = {n: tuple(None if g is None else options.weight * g for g in gradient) for n, (_, gradient) in found.items()}
     return AlignmentState(state.steps + 1, loss, state.teacher, targets), pull
+
+
+def _arrays(target: Any) -> Factors:
+    """What `tensornet.alignment.prepared` makes, as a pytree of arrays."""
+    return (target.unit, *target.grams) if isinstance(target, Reduced) else tuple(target)
+
+
+def _as_target(arrays: Factors, gauge: str) -> Any:
+    """The inverse of `_arrays`."""
+    return Reduced(arrays[0], arrays[1:]) if gauge == "invariant" else arrays
 
 
 def _transposed_alike(plan: tn.Plan, teacher: Mapping[str, Any]) -> set[str]:
     """The teacher's weights that are stored (in, out): those with the last name of a student weight that is."""
     last = {n.rsplit(".", 1)[-1] for n in plan.transposed}
     return {n for n in teacher if n.rsplit(".", 1)[-1] in last}
+
+
+def _turned(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (*shape[:-2], shape[-1], shape[-2])

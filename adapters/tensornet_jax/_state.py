@@ -18,9 +18,11 @@ Factors = tuple[Array, ...]
 class AlignmentState(NamedTuple):
     """What alignment goes on from.
 
-    steps             () int32, updates so far
-    loss              (), Σ_pairs L_Aux of the last update, not multiplied by its weight λ; NaN before the first
-    teacher, targets  weight name → factors: the teacher's, and those as last rotated onto the student
+    steps    () int32, updates so far
+    loss     (), Σ_pairs L_Aux of the last update, not multiplied by its weight λ; NaN before the first
+    teacher  weight name → the teacher's factors, if the gauge rotates them; else none, as the targets stand
+    targets  weight name → what the student is compared with: the teacher's factors, as last rotated onto the student for
+             "procrustes", and for "invariant" ‖W_T‖ and the teacher's reduced Gram matrices
     """
 
     steps: Array
@@ -53,12 +55,23 @@ def decomposed(plan: tn.Plan, params: Any, gauge: str | tn.Mixed) -> dict[str, F
             f"overparameterize: the parameters have no {', '.join(missing)}; plan and parameters must belong together; they "
             f"are {', '.join(leaves)}; plan them anew"
         )
+    for name, fmt in plan.items():
+        _check_stack(name, fmt, plan.stacked.get(name), tuple(leaves[name].shape))
     return {name: factors_of(name, fmt, leaves[name], name in plan.transposed, gauge) for name, fmt in plan.items()}
 
 
+def _check_stack(name: str, fmt: tn.Format, layers: int | None, shape: tuple[int, ...]) -> None:
+    if shape[: -len(fmt.shape)] != ((layers,) if layers else ()):
+        raise TensorNetError(
+            f"overparameterize: {name} has shape {shape}, needed {f'a stack of {layers}' if layers else 'one'} of {fmt.shape} "
+            f"or its transpose, because the plan counts so many layers along a leading axis; plan these parameters, with "
+            f"stacked= naming what is a stack"
+        )
+
+
 def factors_of(name: str, fmt: tn.Format, weight: Array, transposed: bool, gauge: str | tn.Mixed) -> Factors:
-    """Factors of a weight as its framework stores it. One whose values are known is decomposed, and checked for NaN and
-    Inf, at once, even where jit traces around it.
+    """Factors of a weight, or of a stack of them, as its framework stores it. One whose values are known is decomposed,
+    and checked for NaN and Inf, at once, even where jit traces around it.
     """
     traced = isinstance(weight, jax.core.Tracer)
     try:
@@ -105,19 +118,3 @@ def contracted(plan: tn.Plan, name: str, factors: Factors) -> Array:
     with jax.default_matmul_precision("float32"):
         w = plan[name].contract(factors)
     return jnp.swapaxes(w, -1, -2) if name in plan.transposed else w
-
-
-def checksum(array: Array) -> Array:
-    """A number that changes with any one entry, and when entries change places or signs.
-
-    The sum modulo 2³² of the words, each with its place mixed in and then mixed as MurmurHash3 does: exact, in any order of
-    summation. The mixing is one to one, so that no change of one word is lost.
-    """
-    array = jnp.asarray(array)
-    kind = {1: jnp.uint8, 2: jnp.uint16}.get(array.dtype.itemsize, jnp.uint32)
-    words = jax.lax.bitcast_convert_type(array, kind).astype(jnp.uint32).ravel()
-    places = jax.lax.iota(jnp.uint32, words.size) * jnp.uint32(0x9E3779B1)
-    mixed = words + places
-    for shift, odd in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
-        mixed = (mixed ^ (mixed >> shift)) * jnp.uint32(odd)
-    return jnp.sum(mixed ^ (mixed >> 16), dtype=jnp.uint32)

@@ -11,7 +11,8 @@ import tensornet as tn
 from tensornet import TensorNetError
 
 from . import _alignment
-from ._state import AlignmentState, Factors, OverparameterizedState, checksum, contracted, decomposed
+from ._guard import first_sums, refuse_overwritten, sums
+from ._state import AlignmentState, Factors, OverparameterizedState, contracted, decomposed
 from ._tree import branches, map_named, named_leaves, out_in
 
 
@@ -54,37 +55,25 @@ def overparameterize(
         return OverparameterizedState(
             factors=factors,
             inner=inner.init(_with_factors(params, factors)),
-            written={n: _start(plan[n], contracted(plan, n, f), leaves[n]) for n, f in factors.items()},
-            alignment=_alignment.begin(teacher) if alignment else None,
+            written={n: first_sums(plan[n], contracted(plan, n, f), leaves[n]) for n, f in factors.items()},
+            alignment=_alignment.begin(alignment, plan, teacher, factors) if alignment else None,
         )
 
     def update(gradients: Any, state: OverparameterizedState, params: Any = None, **extra: Any) -> Any:
         _check(state, params, alignment)
-        _refuse_overwritten(plan, state, params)
+        refuse_overwritten(state.written, params)
         pulled, aligned = _gradients(plan, alignment, state, gradients)
         before = _with_factors(params, state.factors)
         steps, inner_state = inner.update(_with_factors(gradients, pulled), state.inner, before, **extra)
         after = branches(params, optax.apply_updates(before, steps))
         factors = {name: after[name] for name in plan}
         made = {name: contracted(plan, name, f) for name, f in factors.items()}
-        updates = _updates(made, params, branches(params, steps))
+        updates = _updates(made, params, gradients, branches(params, steps))
         arrived = named_leaves(optax.apply_updates(params, updates))
-        written = {name: _sums(arrived[name], w) for name, w in made.items()}
+        written = {name: sums(arrived[name], w) for name, w in made.items()}
         return updates, OverparameterizedState(factors, inner_state, written, aligned)
 
     return optax.GradientTransformationExtraArgs(init, update)
-
-
-def _start(fmt: tn.Format, made: Array, leaf: Array) -> Array:
-    """Checksums of the weight that the first gradient may be taken at: as it is, if the factors hold all of it, or as
-    `materialize` writes it.
-    """
-    return _sums(leaf if fmt.exact else made.astype(leaf.dtype), made)
-
-
-def _sums(leaf: Array, made: Array) -> Array:
-    """Checksums of the weight as an update leaves it, and as `materialize` writes it, one rounding apart."""
-    return jnp.stack([checksum(leaf), checksum(made.astype(leaf.dtype))])
 
 
 def _gradients(
@@ -100,13 +89,29 @@ def _gradients(
     return pulled, aligned
 
 
-def _updates(made: dict[str, Array], params: Any, steps: dict[str, Any]) -> Any:
-    """The way from `params` to the weights `made` of the new factors; elsewhere the inner transformation's own step."""
+def _updates(made: dict[str, Array], params: Any, gradients: Any, steps: dict[str, Any]) -> Any:
+    """The way from `params` to the weights `made` of the new factors; elsewhere the inner transformation's own step.
+
+    In the dtype of the gradient, as all of optax has it: wrappers that may reject an update need that.
+    """
+    dense = named_leaves(gradients)
 
     def way(name: str, leaf: Array) -> Array:
-        return made[name] - leaf if name in made else steps[name]
+        if name not in made:
+            return steps[name]
+        return _rounded(made[name] - jnp.asarray(leaf, made[name].dtype), dense[name].dtype)
 
     return map_named(way, params)
+
+
+def _rounded(array: Array, dtype: Any) -> Array:
+    """`array` as `dtype`, rounded for certain: compilers take a conversion to 16 bits and back for none at all, so that who
+    adds it here and who adds it outside would not get the same sum.
+    """
+    info = jnp.finfo(dtype)
+    if info.bits < jnp.finfo(array.dtype).bits:
+        array = jax.lax.reduce_precision(array, info.nexp, info.nmant)
+    return array.astype(dtype)
 
 
 def _check(state: OverparameterizedState, params: Any, alignment: tn.Alignment | None) -> None:
@@ -131,24 +136,3 @@ def _pulled(plan: tn.Plan, factors: dict[str, Factors], gradients: Any) -> dict[
 
 def _with_factors(tree: Any, factors: dict[str, Factors]) -> Any:
     return map_named(lambda name, leaf: factors.get(name, leaf), tree)
-
-
-def _refuse_overwritten(plan: tn.Plan, state: OverparameterizedState, params: Any) -> None:
-    leaves, names = named_leaves(params), tuple(plan)
-    changed = jnp.stack([jnp.all(checksum(leaves[n]) != state.written[n]) for n in names])
-
-    def refuse(changed: Array) -> None:
-        guilty = [n for n, c in zip(names, changed, strict=True) if c]
-        if guilty:
-            raise TensorNetError(
-                f"overparameterize: somebody else wrote {', '.join(guilty)} since the last update (a loaded checkpoint, an "
-                f"EMA swap, a transformation after this one?), or a truncated weight was never replaced by its truncation; "
-                f"this update would undo that, because the factors are the truth; put the old values back, call state = "
-                f"tx.init(params) to decompose the new ones, or after init of truncated formats params = "
-                f"tensornet_jax.materialize(plan, state, params)"
-            )
-
-    if isinstance(changed, jax.core.Tracer):
-        jax.lax.cond(changed.any(), lambda: jax.debug.callback(refuse, changed), lambda: None)
-    else:
-        refuse(changed)

@@ -6,6 +6,7 @@ from ._align import distance_and_gradient as distance_and_gradient
 from ._align import distance_to as distance_to
 from ._align import prepared as prepared
 from ._align import target as target
+from ._invariant import Reduced as Reduced
 from ._options import Alignment as Alignment
 from ._options import checked_options as checked_options
 from ._procrustes import rotated as rotated

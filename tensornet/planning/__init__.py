@@ -2,6 +2,7 @@
 
 from ._importance import importance as importance
 from ._importance import top as top
+from ._pairs import layers_taken as layers_taken
 from ._pairs import pair_names as pair_names
 from ._plan import Plan as Plan
 from ._plan import plan as plan

@@ -44,6 +44,11 @@ def pair_names(
     return found
 
 
+def layers_taken(layers: int, total: int) -> slice:
+    """Which of a teacher's `total` stacked layers a stack of `layers` is aligned with: (i + 1)·N/n − 1 for i = 0 … n − 1."""
+    return slice(total // layers - 1, None, total // layers)
+
+
 def _uniform(name: str, student: Sequence[str], teacher: Sequence[str]) -> str:
     """Layer i of n ↔ layer (i + 1)·N/n − 1 of N, among weights whose names differ in their numbers only.
 

@@ -27,6 +27,8 @@ class Plan(Mapping[str, Format]):
     transposed  names of weights that their framework stores as (in, out), as JAX kernels are
     teachers    weight name → aligned weight of the teacher
     weights     names of all the model's weights, planned or not, by which layers are counted
+    stacked     weight name → how many layers its leading axis counts, as scan over layers stores them: the format is of
+                one layer's matrix, and its factors have that axis too
     """
 
     formats: Mapping[str, Format]
@@ -34,6 +36,7 @@ class Plan(Mapping[str, Format]):
     transposed: frozenset[str] = frozenset()
     teachers: Mapping[str, str] = field(default_factory=dict)
     weights: tuple[str, ...] = ()
+    stacked: Mapping[str, int] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Format:
         return self.formats[name]
@@ -46,23 +49,35 @@ class Plan(Mapping[str, Format]):
 
     @property
     def num_params(self) -> int:
-        return sum(f.num_params for f in self.formats.values())
+        """Entries of all factors of all layers."""
+        return sum(f.num_params * self.stacked.get(n, 1) for n, f in self.formats.items())
 
     def aligned(self, teacher: Mapping[str, Shape], pairs: Any) -> "Plan":
         """This plan with the teacher weight of each weight.
 
-        teacher: names and shapes, as here, of the teacher's weights
+        teacher: names and shapes, as here, of the teacher's weights; (layers, out, in) of a stack. Of a stack of N layers
+            one of n takes every (N/n)-th: see `layers_taken`
         raises: TensorNetError if a pair names nothing, or its two weights cannot have factors of equal shapes
         """
         found = pair_names(self.weights or list(self), list(teacher), pairs, list(self))
         for name, other in found.items():
-            if teacher[other] != self[name].shape:
-                raise TensorNetError(
-                    f"Alignment: {name} {self[name].shape} is paired with the teacher's {other} {teacher[other]}, whose "
-                    f"factors have other shapes; a pair needs equal shapes, because Eq. 5 compares factor by factor; pair "
-                    f"weights of equal shape or leave this one out (map it to None)"
-                )
+            self._check_pair(name, other, teacher[other])
         return dataclasses.replace(self, teachers=found)
+
+    def _check_pair(self, name: str, other: str, theirs: Shape) -> None:
+        ours, layers = self[name].shape, self.stacked.get(name)
+        if layers and not (theirs[1:] == ours and theirs[0] % layers == 0):
+            raise TensorNetError(
+                f"Alignment: {name} is a stack of {layers} × {ours} and is paired with the teacher's {other} {theirs}; needed "
+                f"a stack of as many layers or a multiple of them, because layer i of n takes the teacher's (i + 1)·N/n − 1; "
+                f"stack the teacher's layers alike, or leave this one out (map it to None)"
+            )
+        if not layers and theirs != ours:
+            raise TensorNetError(
+                f"Alignment: {name} {ours} is paired with the teacher's {other} {theirs}, whose "
+                f"factors have other shapes; a pair needs equal shapes, because Eq. 5 compares factor by factor; pair "
+                f"weights of equal shape or leave this one out (map it to None)"
+            )
 
     def to_json(self) -> str:
         data = {
@@ -72,6 +87,7 @@ class Plan(Mapping[str, Format]):
             "transposed": sorted(self.transposed),
             "teachers": dict(self.teachers),
             "weights": list(self.weights),
+            **({"stacked": dict(self.stacked)} if self.stacked else {}),
         }
         return json.dumps(data, indent=1)
 
@@ -81,22 +97,28 @@ class Plan(Mapping[str, Format]):
             data = json.loads(text)
             version = data["version"]
             keys = ("formats", "skipped", "transposed", "teachers", "weights") if version == VERSION else ()
-            parts = [data[k] for k in keys]
+            parts, stacked = [data[k] for k in keys], data.get("stacked", {})
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise TensorNetError(f"Plan: this text is not what Plan.to_json writes ({error!r}); pass that") from error
         if version != VERSION:
             raise TensorNetError(
                 f"Plan: version {version} was written by another release, this one reads {VERSION}; install that release"
             )
-        if not all(isinstance(part, kind) for part, kind in zip(parts, (dict, dict, list, dict, list), strict=True)):
-            raise TensorNetError(f"Plan: {', '.join(keys)} are of other types than Plan.to_json writes; pass its text")
+        kinds = (dict, dict, list, dict, list)
+        if not (all(map(isinstance, parts, kinds)) and isinstance(stacked, dict)):
+            raise TensorNetError(
+                f"Plan: {', '.join(keys)} or stacked are of other types than Plan.to_json writes; pass its text"
+            )
         formats, skipped, transposed, teachers, weights = parts
         made = {n: from_dict(f) for n, f in formats.items()}
-        return Plan(made, skipped, frozenset(transposed), teachers, tuple(weights))
+        return Plan(made, skipped, frozenset(transposed), teachers, tuple(weights), _checked_layers(stacked))
 
     def __str__(self) -> str:
         head = ("weight", "shape", "format", "params ×", "GFLOP/step", "factors MB", "teacher")
-        rows = [(name, *_cells(fmt), self.teachers.get(name, "–")) for name, fmt in self.formats.items()]
+        rows = [
+            (name, *_cells(fmt, self.stacked.get(name)), self.teachers.get(name, "–"))
+            for name, fmt in self.formats.items()
+        ]
         rows += [(name, "", "–", "", "", "", f"skipped: {why}") for name, why in self.skipped.items()]
         return columns([head, *rows])
 
@@ -109,6 +131,7 @@ def plan(
     linear: Collection[str] | None = None,
     skipped: Mapping[str, str] | None = None,
     transposed: Collection[str] = (),
+    stacked: Mapping[str, int] | None = None,
     **options: Any,
 ) -> Plan:
     """Choose a format for each weight, from names and shapes alone.
@@ -121,6 +144,7 @@ def plan(
     format   the format where the rule names none, made by its for_shape(shape, **options)
     linear   what "all-linear" means; all matrices by default
     skipped  weights left out beforehand, with the reason, for the table
+    stacked  weight name → layers that are stacked along a leading axis, which `shapes` leaves out
     options  of for_shape, e.g. cores=5, scale=0.5, pad=True
     raises: TensorNetError if a rule matches nothing, two rules match one weight, a shape does not fit or split, or an option
         is unknown or would change nothing
@@ -129,7 +153,9 @@ def plan(
     linear = [n for n, s in shapes.items() if len(s) == 2] if linear is None else linear
     formats, left_out = match(Weights(shapes, linear, skipped or {}), rules, format, options)
     left_out = {**(skipped or {}), **left_out}
-    return Plan(formats, left_out, frozenset(transposed) & frozenset(formats), weights=(*shapes, *(skipped or {})))
+    layers = {n: count for n, count in _checked_layers(stacked or {}).items() if n in formats}
+    names = (*shapes, *(skipped or {}))
+    return Plan(formats, left_out, frozenset(transposed) & frozenset(formats), weights=names, stacked=layers)
 
 
 def _checked_shapes(shapes: Any) -> dict[str, Shape]:
@@ -143,9 +169,21 @@ def _checked_shapes(shapes: Any) -> dict[str, Shape]:
         ) from error
 
 
-def _cells(fmt: Format) -> tuple[str, ...]:
-    shape = "×".join(map(str, fmt.shape))
-    return shape, _described(fmt), f"{fmt.scale:.2f}", f"{fmt.flops / 1e9:.3g}", f"{4 * fmt.num_params / 1e6:.3g}"
+def _checked_layers(stacked: Mapping[str, Any]) -> dict[str, int]:
+    bad = [f"{n}: {count!r}" for n, count in stacked.items() if type(count) is not int or count < 1]
+    if bad:
+        raise TensorNetError(
+            f"plan: stacked gives {', '.join(bad)}, needed an integer of at least 1 for each, because it counts the layers "
+            f"along a weight's leading axis; pass {{name: w.shape[0], …}}"
+        )
+    return dict(stacked)
+
+
+def _cells(fmt: Format, layers: int | None) -> tuple[str, ...]:
+    shape, n = "×".join(map(str, fmt.shape)), layers or 1
+    counted = f"{layers} of {shape}" if layers else shape
+    gflop, megabytes = n * fmt.flops / 1e9, 4 * n * fmt.num_params / 1e6
+    return counted, _described(fmt), f"{fmt.scale:.2f}", f"{gflop:.3g}", f"{megabytes:.3g}"
 
 
 def _described(fmt: Format) -> str:

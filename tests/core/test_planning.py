@@ -7,6 +7,7 @@ import pytest
 
 import tensornet as tn
 from tensornet.formats import Padded, register
+from tensornet.planning import layers_taken
 from tensornet.planning._pairs import pair_names
 
 SHAPES = {
@@ -314,3 +315,44 @@ def test_pairs_by_dict_and_function():
     student, teacher = ["a", "b"], ["x", "y"]
     assert pair_names(student, teacher, {"a": "y", "b": None}) == {"a": "y"}
     assert pair_names(student, teacher, {"b": "x"}.get) == {"b": "x"}
+
+
+# ---- stacks of layers -----------------------------------------------------------------------------------------------
+
+
+def stack(depth=3):
+    return tn.plan({"layers.fc": (64, 48), "head": (4, 6)}, cores=3, stacked={"layers.fc": depth, "elsewhere": 2})
+
+
+def test_a_stack_counts_all_its_layers():
+    plan, one = stack(), tn.plan({"layers.fc": (64, 48), "head": (4, 6)}, cores=3)
+    assert plan.stacked == {"layers.fc": 3}
+    assert plan["layers.fc"] == one["layers.fc"]
+    assert plan.num_params == one.num_params + 2 * one["layers.fc"].num_params
+    cells = [str(p).splitlines()[1].split() for p in (plan, one)]
+    assert cells[0][1:4] == ["3", "of", "64×48"]
+    assert [float(c) for c in cells[0][-3:-1]] == pytest.approx([3 * float(c) for c in cells[1][-3:-1]], rel=1e-2)
+    assert cells[0][-4] == cells[1][-4]  # parameters over the dense ones
+
+
+def test_json_round_trip_of_a_stack():
+    plan = stack()
+    assert tn.Plan.from_json(plan.to_json()) == plan
+    assert str(tn.Plan.from_json(plan.to_json())) == str(plan)
+
+
+@pytest.mark.parametrize(("depth", "total", "taken"), [(6, 12, [1, 3, 5, 7, 9, 11]), (2, 2, [0, 1]), (1, 4, [3])])
+def test_layers_of_a_stack_are_paired_as_the_papers(depth, total, taken):
+    assert list(range(total))[layers_taken(depth, total)] == taken
+
+
+def test_a_stack_is_paired_with_a_stack():
+    pairs = {"layers.fc": "blocks.fc"}
+    assert stack().aligned({"blocks.fc": (6, 64, 48)}, pairs).teachers == pairs
+    for shape in [(4, 64, 48), (64, 48), (6, 48, 64), (3, 2, 64, 48)]:
+        with pytest.raises(
+            tn.TensorNetError, match=r"layers.fc is a stack of 3 × \(64, 48\) and is paired with .* stack the"
+        ):
+            stack().aligned({"blocks.fc": shape}, pairs)
+    with pytest.raises(tn.TensorNetError, match=r"head \(4, 6\) is paired with the teacher's head \(2, 4, 6\)"):
+        stack().aligned({"head": (2, 4, 6)}, {"head": "head"})

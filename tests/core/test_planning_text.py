@@ -129,7 +129,7 @@ def test_the_text_of_a_plan():
 @pytest.mark.parametrize("part", ["formats", "skipped", "transposed", "teachers", "weights"])
 def test_each_part_of_the_text_is_of_its_type(part):
     text = tn.plan({"a": (4, 6)}).to_json().replace(f'"{part}": ', f'"{part}": 7, "_": ', 1)
-    with pytest.raises(tn.TensorNetError, match="formats, skipped, transposed, teachers, weights are of other types"):
+    with pytest.raises(tn.TensorNetError, match="formats, skipped, transposed, teachers, weights or stacked are of"):
         tn.Plan.from_json(text)
 
 

@@ -60,7 +60,18 @@ CASES = {
     # JSON
     "formats of another type": (
         lambda: tn.Plan.from_json(with_(formats=[1])),
-        "formats, skipped, transposed, teachers, weights are of other types than Plan.to_json writes; pass its text",
+        "formats, skipped, transposed, teachers, weights or stacked are of other types than Plan.to_json writes; pass its",
+    ),
+    "a list of stacks": (lambda: tn.Plan.from_json(with_(stacked=["a"])), "weights or stacked are of other types"),
+    # stacks of layers
+    "a stack of no layers": (
+        lambda: tn.plan({"a": (4, 6)}, stacked={"a": 0}),
+        r"plan: stacked gives a: 0, needed an integer of at least 1 for each, .*; pass \{name: w.shape\[0\], …\}",
+    ),
+    "a stack of halves": (lambda: tn.Plan.from_json(with_(stacked={"a": 1.5})), r"stacked gives a: 1.5, needed"),
+    "a stack and one matrix": (
+        lambda: tn.plan({"a": (4, 6)}, stacked={"a": 2}).aligned({"a": (4, 6)}, "uniform"),
+        r"a is a stack of 2 × \(4, 6\) and is paired with the teacher's a \(4, 6\); needed .*; stack the teacher's layers",
     ),
     # importance
     "no gradient": (lambda: tn.importance({"a": W, "b": W}, {"a": W}), "b has no weight or no gradient, needed both"),
