@@ -1,6 +1,6 @@
 """The alignment loss of all paired weights, and its gradient on their factors."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -45,8 +45,7 @@ class Aligner:
     def add_gradients(self, names: Iterable[str]) -> Tensor:
         """Add λ dL_Aux/dT_k to the gradients of these weights' factors, but for frozen weights; returns Σ_pairs L_Aux."""
         paired = [self.weights[n] for n in names if n in self.weights]
-        losses = [self._add(w) for w in paired if w.parameter.requires_grad]
-        return sum((x.to(losses[0].device) for x in losses[1:]), losses[0]) if losses else torch.zeros(())
+        return total([self._add(w) for w in paired if w.parameter.requires_grad])
 
     def _add(self, w: Weight) -> Tensor:
         with full_precision(w.parameter):
@@ -77,6 +76,11 @@ class Aligner:
         return factors_of(
             f"Alignment: teacher of {name}", self.plan[name], weight.to(like.device, like.dtype), self.gauge
         )
+
+
+def total(losses: Sequence[Tensor]) -> Tensor:
+    """Their sum, on the device of the first."""
+    return sum((x.to(losses[0].device) for x in losses[1:]), losses[0]) if losses else torch.zeros(())
 
 
 def _matrices(teacher: Any) -> dict[str, Tensor]:

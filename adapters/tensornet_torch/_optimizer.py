@@ -10,9 +10,9 @@ from torch.optim import Optimizer
 import tensornet as tn
 from tensornet import TensorNetError
 
-from ._alignment import Aligner
+from ._alignment import Aligner, total
 from ._guards import Guard, Proof
-from ._handover import carry, hand_over, planned_parameters, refuse_direct, refuse_scheduled
+from ._handover import carry, forget_empty, hand_over, planned_parameters, refuse_direct, refuse_scheduled
 from ._portions import check_norm, check_portions, only, refuse_hooks
 from ._saved import check_saved
 from ._weight import Weight, factors_of
@@ -149,11 +149,7 @@ class Overparameterized(Optimizer):
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain values: the inner optimiser's state, the factors, and the alignment targets."""
         carry(self, self.inner)  # a scheduler may have moved the learning rate since the last step
-        for (
-            w
-        ) in self._weights.values():  # who asks for the state of a dense weight makes an empty one: it is a defaultdict
-            if w.parameter in self.inner.state and not self.inner.state[w.parameter]:
-                del self.inner.state[w.parameter]
+        forget_empty(self.inner, self._weights.values())
         state = self.inner.state_dict()
         state["factors"] = {n: [f.detach() for f in w.factors] for n, w in self._weights.items()}
         state["formats"] = {n: w.format.to_dict() for n, w in self._weights.items()}
@@ -219,7 +215,7 @@ class Overparameterized(Optimizer):
             raise
         self._guard.note()
         if self._aligner:
-            self.alignment_loss = sum((x.to(losses[0].device) for x in losses[1:]), losses[0])
+            self.alignment_loss = total(losses)
         return self._with_alignment(loss)
 
     @torch.no_grad()

@@ -1,12 +1,13 @@
 """A plan from a model: names and shapes of its weights, and which of them are linear layers."""
 
-import sys
 from typing import Any
 
 from torch import nn
 
 import tensornet as tn
 from tensornet.planning import Rules
+
+from ._conv1d import is_conv1d
 
 
 def plan(model: nn.Module, rules: Rules = "all-linear", **options: Any) -> tn.Plan:
@@ -37,11 +38,9 @@ def plan(model: nn.Module, rules: Rules = "all-linear", **options: Any) -> tn.Pl
 def _linear_weights(model: nn.Module) -> list[str]:
     """The weight of every linear layer, by the first of its names; one that is computed (parametrize) is no parameter."""
     first_name = {id(p): n for n, p in model.named_parameters()}
-    weights = [m.weight for m in model.modules() if isinstance(m, _linear_layers())]
+    weights = [m.weight for m in model.modules() if _is_linear(m)]
     return list(dict.fromkeys(first_name[id(w)] for w in weights if isinstance(w, nn.Parameter)))
 
 
-def _linear_layers() -> tuple[type[nn.Module], ...]:
-    """transformers is not imported for it: who has a model with a Conv1D has done so."""
-    conv1d = getattr(sys.modules.get("transformers.pytorch_utils"), "Conv1D", None)
-    return (nn.Linear,) if conv1d is None else (nn.Linear, conv1d)
+def _is_linear(module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear) or any(map(is_conv1d, type(module).__mro__))

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from tensornet import Kronecker
 
+from ._empty import empty
 from ._threads import THREADS, threads
 from ._timing import best_of_rounds
 
@@ -60,12 +61,8 @@ def inference(
 
 def inference_table(rows: Sequence[InferenceRow]) -> Table:
     """One line for each row; "lost" wherever the dense layer is as quick."""
-    made = Table(title="FactorizedLinear (one Kronecker product) over nn.Linear, float32, no gradients", box=None)
-    made.title_justify, made.pad_edge = "left", False
-    for head in ("threads", "layer", "shape"):
-        made.add_column(head)
-    for head in ("tokens", "× nn.Linear", f"< {BOUND:g}", "rel. difference"):
-        made.add_column(head, justify="right")
+    left, right = ("threads", "layer", "shape"), ("tokens", "× nn.Linear", f"< {BOUND:g}", "rel. difference")
+    made = empty("FactorizedLinear (one Kronecker product) over nn.Linear, float32, no gradients", left, right)
     for r in rows:
         numbers = f"{r.tokens:,}", f"{r.ratio:.3f}", "kept" if r.holds else "lost", f"{r.error:.0e}"
         made.add_row(str(r.threads), r.layer, f"{r.shape[0]}×{r.shape[1]}", *numbers)

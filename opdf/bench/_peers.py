@@ -10,6 +10,7 @@ from rich.table import Table
 
 from tensornet import MPO
 
+from ._empty import empty
 from ._peer_calls import Peer, error, others, ours
 from ._threads import THREADS
 from ._threads import threads as limited
@@ -68,12 +69,11 @@ def peers(shapes: Sequence[MPO] = SHAPES, threads: Sequence[int] = THREADS, roun
 
 def peer_table(rows: Sequence[PeerRow]) -> Table:
     """One line for each row; "faster" says no wherever we lose."""
-    made = Table(title="Decomposition against others, float32: their time over ours", box=None)
-    made.title_justify, made.pad_edge = "left", False
-    for head in ("threads", "shape", "task", "peer"):
-        made.add_column(head)
-    for head in ("× ours", "our error", "their error", "params ours/theirs", "faster"):
-        made.add_column(head, justify="right")
+    left, right = (
+        ("threads", "shape", "task", "peer"),
+        ("× ours", "our error", "their error", "params ours/theirs", "faster"),
+    )
+    made = empty("Decomposition against others, float32: their time over ours", left, right)
     for r in rows:
         shape, params = f"{r.shape[0]}×{r.shape[1]}", f"{r.our_params / r.their_params:.2f}"
         says = "yes" if r.faster else "no" if r.equal else "no: unequal"

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
+from ._empty import empty
 from ._timing import best_of_rounds
 
 CORES = 5  # the paper's L = 3
@@ -96,12 +97,8 @@ def step_table(found: Sequence[StepRow]) -> Table:
         f"Distillation step with OPDF, {size.layers} layers of {size.hidden} from {size.teacher_layers}, "
         f"{size.batch}×{size.length} tokens, {found[0].threads} threads, float32"
     )
-    made = Table(title=title, box=None)
-    made.title_justify, made.pad_edge = "left", False
-    for head in ("seconds of", "over those of"):
-        made.add_column(head)
-    for head in ("ratio", "bound", "kept", "floor", "published way"):
-        made.add_column(head, justify="right")
+    left, right = ("seconds of", "over those of"), ("ratio", "bound", "kept", "floor", "published way")
+    made = empty(title, left, right)
     for r in found:
         many = "" if r.micro_batches == 1 else f", {r.micro_batches} micro-batches"
         left = (f"step{many}", "step without") if r.what == "step" else ("what OPDF adds", "bare products and bytes")

@@ -128,17 +128,23 @@ def test_a_prepared_target_is_the_target(gauge):
         assert (one is None and other is None) or torch.equal(one, other)
 
 
+def resumed(first, then):
+    """The weights after six steps with these options, and after three that were saved and gone on from with the others."""
+    whole, half = student(0), student(0)
+    train(whole, wrapped(whole, **first), range(6))
+    saved = wrapped(half, **first)
+    train(half, saved, range(3))
+    loaded = wrapped(half, **then)
+    loaded.load_state_dict(saved.state_dict())
+    train(half, loaded, range(3, 6))
+    return weights(whole), weights(half)
+
+
 @pytest.mark.parametrize("gauge", tn.alignment.GAUGES)
 def test_alignment_resumes_bit_identically_in_every_gauge(gauge):
     alignment = tnt.Alignment(student(1), weight=3.0, gauge=gauge, every=4)
-    whole, half = student(0), student(0)
-    train(whole, wrapped(whole, alignment=alignment), range(6))
-    optimizer = wrapped(half, alignment=alignment)
-    train(half, optimizer, range(3))
-    resumed = wrapped(half, alignment=alignment)
-    resumed.load_state_dict(optimizer.state_dict())
-    train(half, resumed, range(3, 6))
-    assert torch.equal(weights(whole), weights(half))
+    whole, half = resumed({"alignment": alignment}, {"alignment": alignment})
+    assert torch.equal(whole, half)
 
 
 def test_rotations_begin_anew_after_a_state_of_another_gauge():
@@ -290,14 +296,8 @@ def test_low_memory_with_a_closure_and_an_unused_weight():
 
 
 def test_low_memory_resumes_bit_identically():
-    whole, half = student(0), student(0)
-    one, two = (wrapped(m, low_memory=True) for m in (whole, half))
-    train(whole, one, range(6))
-    train(half, two, range(3))
-    three = wrapped(half, low_memory=False)
-    three.load_state_dict(two.state_dict())
-    train(half, three, range(3, 6))
-    assert torch.equal(weights(whole), weights(half))
+    whole, half = resumed({"low_memory": True}, {"low_memory": False})
+    assert torch.equal(whole, half)
 
 
 def test_low_memory_is_for_optimizers_that_treat_every_parameter_by_itself():

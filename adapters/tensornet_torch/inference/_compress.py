@@ -7,11 +7,12 @@ from torch import nn
 
 import tensornet as tn
 from tensornet import TensorNetError
+from tensornet._arrays import widest
 
 from .._weight import factors_of
 from ._factorized import factorized_weights
 from ._hosts import as_dense
-from ._receipt import relative_error, widest
+from ._receipt import relative_error
 from ._replace import Filled, Planned, factorized, planned, replaced
 
 
@@ -61,5 +62,5 @@ def _decomposed(w: Planned) -> Filled:
     """Factors in the dtype of the weight, and the error of what they make in it."""
     matrix = w.parameter.mT if w.transposed else w.parameter
     factors = [f.to(w.parameter.dtype) for f in factors_of(w.name, w.format, matrix, "balanced")]
-    made = w.format.contract([f.to(widest(f)) for f in factors])
+    made = w.format.contract([widest(f) for f in factors])
     return factors, relative_error(made, matrix)

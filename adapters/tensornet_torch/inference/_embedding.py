@@ -70,9 +70,8 @@ class FactorizedEmbedding(Factorized):
     def forward(self, ids: Tensor) -> Tensor:
         """(*ids.shape, embedding_dim)."""
         factors = self._factors()
-        if (
-            ids.device.type == "cpu" and not torch.compiler.is_compiling() and ids.numel()
-        ):  # elsewhere looking would wait
+        seen = ids.device.type == "cpu" and not torch.compiler.is_compiling()  # elsewhere looking would wait
+        if seen and ids.numel():
             check_ids("FactorizedEmbedding", ids, self.num_embeddings)
         elif self._beyond > self.num_embeddings:  # out of the table for us is out of it for PyTorch too
             ids = torch.where(ids < self.num_embeddings, ids, self._beyond)

@@ -16,7 +16,7 @@ WORK = 2**18  # multiplications from which on threads are worth their while
 def few(left: Tensor, right: Tensor) -> Tensor:
     """left @ rightᵀ (n, m) for left (n, k) and right (m, k), on one thread where a side is that short."""
     (n, k), m = left.shape, right.shape[0]
-    if 0 < m <= SIDE < n:  # to BLAS a narrow result is dear, and a flat one is not
+    if m <= SIDE < n:  # to BLAS a narrow result is dear, and a flat one is not
         return few(right.contiguous(), left).t()
     alone = torch.get_num_threads() == 1 or left.device.type != "cpu" or torch.is_autocast_enabled("cpu")
     if alone or min(n, k) > SIDE or n * k * m > WORK or not n * k * m:

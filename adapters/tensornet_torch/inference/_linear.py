@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from tensornet import Format
 
+from .._conv1d import is_conv1d
 from ._factorized import Factorized
 from ._transposed import Transposed
 from ._ways import Ways
@@ -78,8 +79,3 @@ class FactorizedLinear(Factorized):
             made = self.origin(self.in_features, self.out_features, bias=False, device="meta")
         made.weight, made.bias = weight, self.bias
         return made
-
-
-def is_conv1d(kind: type[nn.Module]) -> bool:
-    """Whether it is the Conv1D of Transformers, a linear layer with its weight (in, out): known by name, not imported."""
-    return (kind.__module__, kind.__qualname__) == ("transformers.pytorch_utils", "Conv1D")

@@ -1,13 +1,15 @@
 """Receipt: what compression took and what it cost, weight by weight."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from tensornet import Format, TensorNetError
+from tensornet._arrays import nonzero, widest
+from tensornet._columns import columns
+from tensornet._precise import frobenius, precise
 
 from ._factorized import factorized_weights
 
@@ -39,8 +41,7 @@ class Receipt:
         rows: list[tuple[str, ...]] = [("weight", "format", "rel. error", "before", "after", "×")]
         rows += [_row(e.name, e.format.name if e.format else "dense", e.error, e.before, e.after) for e in self.entries]
         rows += [_row("whole model", "", None, self.before, self.after)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join("  ".join(_aligned(row, widths)).rstrip() for row in rows)
+        return columns(rows, right=range(2, 6))
 
 
 def receipt(model: nn.Module, original: nn.Module | None = None) -> Receipt:
@@ -55,7 +56,7 @@ def receipt(model: nn.Module, original: nn.Module | None = None) -> Receipt:
     for name, (module, *_) in factorized_weights(model).items():
         error = module.error
         if weights is not None:
-            made = module.contracted(widest(next(iter(module.factors))))
+            made = module.contracted(widest(next(iter(module.factors))).dtype)
             error = relative_error(made, _of(weights, name, made.shape))
         before = math.prod([*module.format.shape])
         entries.append(Entry(name, module.format, error, before, module.num_params))
@@ -69,17 +70,10 @@ def receipt(model: nn.Module, original: nn.Module | None = None) -> Receipt:
     return Receipt(tuple(entries), after + sum(e.before - e.after for e in entries), after)
 
 
-@torch.no_grad()
 def relative_error(made: Tensor, weight: Tensor) -> float:
-    """‖W − made‖/‖W‖ in float64; of a zero weight ‖made‖."""
-    exact = weight.to(widest(weight))
-    size = float(torch.linalg.vector_norm(exact))
-    return float(torch.linalg.vector_norm(exact - made.to(exact.dtype))) / (size or 1.0)
-
-
-def widest(t: Tensor) -> torch.dtype:
-    """The most precise dtype of its kind."""
-    return torch.complex128 if t.is_complex() else torch.float64
+    """‖W − made‖/‖W‖ in the widest dtype; of a zero weight ‖made‖."""
+    made, exact = precise([made, weight])
+    return float(frobenius(exact - made, 0) / nonzero(frobenius(exact, 0)))
 
 
 def _of(weights: dict[str, nn.Parameter], name: str, shape: torch.Size) -> Tensor:
@@ -94,7 +88,3 @@ def _of(weights: dict[str, nn.Parameter], name: str, shape: torch.Size) -> Tenso
 
 def _row(name: str, kind: str, error: float | None, before: int, after: int) -> tuple[str, ...]:
     return name, kind, "–" if error is None else f"{error:.1e}", f"{before:,}", f"{after:,}", f"{after / before:.3f}"
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [cell.ljust(w) if c < 2 else cell.rjust(w) for c, (cell, w) in enumerate(zip(row, widths, strict=True))]

@@ -1,0 +1,8 @@
+"""The Conv1D of Transformers, a linear layer with its weight (in, out): known by name, not imported."""
+
+from torch import nn
+
+
+def is_conv1d(kind: type[nn.Module]) -> bool:
+    """Whether it is that very class, no subclass of it."""
+    return (kind.__module__, kind.__qualname__) == ("transformers.pytorch_utils", "Conv1D")
