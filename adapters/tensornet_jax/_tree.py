@@ -1,4 +1,9 @@
-"""Pytrees by name, and matrices the way round that formats take them."""
+"""Pytrees by name, and matrices the way round that formats take them.
+
+A box is a node that holds one array under `value`, as Flax's Variable and Partitioned do. It is passed over: it adds nothing
+to a name, because NNX goes with boxes into `init` and without into `update`, and what it says of its array (how it is
+sharded, say) holds for no factors.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,10 +14,12 @@ from jax import Array
 
 from tensornet import TensorNetError
 
+BOXED = jax.tree_util.GetAttrKey("value")
+
 
 def named_leaves(tree: Any) -> dict[str, Any]:
     """Leaves by dotted path, in the tree's own order; two of one name are an error."""
-    leaves = [(_name(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)]
+    leaves = [(_name(path), unboxed(node)) for path, node in jax.tree_util.tree_leaves_with_path(tree, is_leaf=_is_box)]
     named = dict(leaves)
     if len(named) < len(leaves):
         twice = sorted({n for n, _ in leaves if sum(n == m for m, _ in leaves) > 1})
@@ -24,14 +31,29 @@ def named_leaves(tree: Any) -> dict[str, Any]:
 
 
 def map_named(function: Callable[[str, Any], Any], tree: Any) -> Any:
-    """The tree with each leaf replaced by function(name, leaf)."""
-    return jax.tree_util.tree_map_with_path(lambda path, leaf: function(_name(path), leaf), tree)
+    """The tree with each leaf replaced by function(name, leaf): in its box, but a tuple (of factors) in place of it."""
+
+    def replaced(path: tuple[Any, ...], node: Any) -> Any:
+        made = function(_name(path), unboxed(node))
+        return made if isinstance(made, tuple) else jax.tree.map(lambda _: made, node)
+
+    return jax.tree_util.tree_map_with_path(replaced, tree, is_leaf=_is_box)
 
 
 def branches(like: Any, tree: Any) -> dict[str, Any]:
     """What stands in `tree` where `like` has its leaves, by the names of `like`."""
-    structure: Any = jax.tree.structure(like)
-    return dict(zip(named_leaves(like), structure.flatten_up_to(tree), strict=True))
+    structure: Any = jax.tree.structure(like, is_leaf=_is_box)
+    return dict(zip(named_leaves(like), map(unboxed, structure.flatten_up_to(tree)), strict=True))
+
+
+def unboxed(node: Any) -> Any:
+    """What is in the box, if it is one."""
+    return jax.tree.leaves(node)[0] if _is_box(node) else node
+
+
+def _is_box(node: Any) -> bool:
+    children = jax.tree_util.tree_leaves_with_path(node, is_leaf=lambda child: child is not node)
+    return [path for path, _ in children] == [(BOXED,)] and jax.tree_util.all_leaves([children[0][1]])
 
 
 def out_in(array: Array, transposed: bool) -> Array:
