@@ -60,8 +60,8 @@ def out_in(array: Array, transposed: bool) -> Array:
     """A weight or gradient as (out, in), a float in at least float32."""
     array = jnp.asarray(array)
     turned = jnp.swapaxes(array, -1, -2) if transposed else array
-    is_float = jnp.issubdtype(array.dtype, jnp.floating)
-    return turned.astype(jnp.promote_types(array.dtype, jnp.float32)) if is_float else turned
+    is_half = jnp.issubdtype(array.dtype, jnp.floating) and jnp.finfo(array.dtype).bits < 32
+    return turned.astype(jnp.float32) if is_half else turned
 
 
 def _name(path: tuple[Any, ...]) -> str:
