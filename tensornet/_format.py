@@ -4,13 +4,13 @@ import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import Any, ClassVar
 
 from array_api_compat import device
 
 from . import _hierarchical as hierarchical
 from ._arrays import Array, checked_weight, constant, filled, namespace, working_dtype
+from ._cached import cached_property
 from ._contract import contract, linearize, pullback
 from ._errors import TensorNetError
 from ._gauge import Gauge

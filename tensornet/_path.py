@@ -3,8 +3,9 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
+from ._cached import cached_property, untraced
 from ._network import Network
 from ._pair import Indices, Pair, Side, volume
 
@@ -194,6 +195,7 @@ def _peak(operands: list[int], steps: tuple[Step, ...], reorders: bool) -> int:
     return max(peak, held + sizes[-1] * reorders)
 
 
+@untraced
 def search(operands: tuple[Indices, ...], output: Indices, size: dict[str, int]) -> Order:
     """Pairs in opt_einsum's convention: positions in the list of live operands, whose result is appended."""
     if len(operands) == 1:

@@ -2,10 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
-from functools import cached_property
 from typing import Any
 
 from .._arrays import Array
+from .._cached import cached_property
 from .._network import Network
 from .._path import Path
 from ._apply import Applied, apply, explain, prepare

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from array_api_compat import device, is_array_api_obj
 
 from .._arrays import Array, constant, filled, is_complex, namespace
+from .._cached import untraced
 from .._contract import advance, contract, finish, squeezed
 from .._errors import TensorNetError
-from .._path import Path
+from .._network import Network
+from .._path import Order, Path
 from ._choice import Choice, choose
 from ._machine import Machine
 
@@ -20,10 +22,15 @@ if TYPE_CHECKING:
 
 def explain(fmt: "Applicable", batch: int, *, lead: int = 1, itemsize: int = 4, **options: Any) -> Choice:
     """The choice for a format, whose matrix may be smaller than what its network contracts to."""
+    return choose(fmt.network, **_asked(fmt, batch, lead, itemsize), **options)
+
+
+def _asked(fmt: "Applicable", batch: int, lead: int, itemsize: int) -> dict[str, Any]:
+    """What `choose` is told of a format and of x (batch, in)."""
     padded = fmt.matrix_shape != fmt.network.shape
     beside = lead * itemsize * batch * sum(fmt.matrix_shape) if padded else 0  # x and y without their padding
     who = f"{type(fmt).__name__}.apply"
-    return choose(fmt.network, batch, who=who, lead=lead, itemsize=itemsize, beside=beside, **options)
+    return {"batch": batch, "who": who, "lead": lead, "itemsize": itemsize, "beside": beside}
 
 
 def apply(
@@ -45,11 +52,18 @@ def apply(
     size = itemsize(x)  # dtypes of two libraries are not to be compared, as keys are
     key, known = (batch, volume, size, memory, gradients, machine), fmt._choices
     if key not in known:
-        options = {"memory": memory, "gradients": gradients, "machine": machine}
-        known[key] = explain(fmt, batch, lead=volume, itemsize=size, **options).chosen.path
+        n, options = fmt.network, {"memory": memory, "gradients": gradients, "machine": machine}
+        order = _order((n.factors, n.rows, n.cols, n.sizes), **_asked(fmt, batch, volume, size), **options)
+        known[key] = Path.of_product(n, batch, order)
     path = known[key]
     y = contract(path, (*factors, _folded(fmt, x, path, len(lead))))
     return _unfolded(fmt, y, (*lead, *axes))
+
+
+@untraced
+def _order(network: tuple[Any, ...], **options: Any) -> Order:
+    """Of the choice, for the fields of a network: of an object made while it traces, torch.compile has no copy to give."""
+    return choose(Network(*network), **options).chosen.order
 
 
 @dataclass(frozen=True)

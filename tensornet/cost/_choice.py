@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cached_property
 
+from .._cached import cached_property
 from .._errors import TensorNetError
 from .._network import Network
 from .._path import Order, Path

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
+from .._cached import cached_property
 from .._network import Network
 from .._path import Order, search
 from ._machine import Machine

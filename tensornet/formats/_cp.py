@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 from typing import Any, ClassVar
 
@@ -10,6 +9,7 @@ from array_api_compat import device
 
 from .. import _chain
 from .._arrays import Array, eye, namespace
+from .._cached import cached_property
 from .._errors import TensorNetError
 from .._gauge import Gauge, orthogonal_centre
 from .._network import Network

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 from typing import Any, ClassVar
 
 from .._arrays import Array
+from .._cached import cached_property
 from .._errors import TensorNetError
 from .._format import Format
 from .._gauge import Gauge, orthogonal_centre

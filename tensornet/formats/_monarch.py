@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar
 
 from .._arrays import Array
+from .._cached import cached_property
 from .._format import Format
 from .._gauge import Gauge
 from .._network import Network
@@ -62,11 +62,11 @@ class Monarch(Format):
             return padded(shape, cls.for_shape, {"rank": rank, "num_params": num_params, "scale": scale})
         return sized(who, capped(cls(*even_modes(who, shape))), rank=rank, num_params=num_params, scale=scale)
 
-    @cached_property
+    @property
     def _train(self) -> BlockTensorTrain:
         return BlockTensorTrain(self.rows, self.cols, rank=1)
 
-    @property
+    @cached_property
     def network(self) -> Network:
         return self._train.network
 

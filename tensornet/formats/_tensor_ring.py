@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 from typing import Any, ClassVar
 
 from .. import _chain
 from .._arrays import Array, adjoint, eye, namespace
+from .._cached import cached_property
 from .._errors import TensorNetError
 from .._gauge import Gauge
 from .._network import Network

@@ -3,10 +3,10 @@
 import math
 import random
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 from .._arrays import Array
+from .._cached import cached_property
 from .._errors import TensorNetError
 from .._format import Format
 from .._gauge import NAMES, Gauge, Mixed

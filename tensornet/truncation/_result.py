@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from .._arrays import Array
+from .._cached import cached_property
 from .._format import Format
 
 

@@ -49,7 +49,7 @@ def assert_equal(got, want):
 
 @pytest.mark.parametrize(("name", "function", "args"), CALLS)
 def test_torch_compiles_to_one_graph(name, function, args):
-    """Once a format has been used eagerly: paths are searched for by opt_einsum, which Dynamo cannot trace."""
+    """Once a format has been used eagerly, which spares Dynamo the search for paths."""
     args = converted(args, torch.asarray)
     want = function(*args)
     torch.compiler.reset()
@@ -70,3 +70,14 @@ def test_vmap_is_a_lead_axis():
     assert_equal(jax.vmap(lambda *f: fmt.contract(f))(*factors), fmt.contract(factors))
     tensors = [torch.tensor(np.asarray(f)) for f in factors]
     assert_equal(torch.vmap(lambda *f: fmt.contract(f))(*tensors), fmt.contract(tensors))
+
+
+@pytest.mark.parametrize("method", ["contract", "apply"])
+def test_torch_compiles_a_format_that_was_never_used(method):
+    """Its network and its paths are worked out while Dynamo traces."""
+    fresh = tn.MPO((5, 1, 2), (2, 3, 1), bonds=(3, 2))
+    factors = [torch.randn(s, dtype=torch.float64) for s in ((1, 5, 2, 3), (3, 1, 3, 2), (2, 2, 1, 1))]
+    args = (factors,) if method == "contract" else (factors, torch.randn(5, 6, dtype=torch.float64))
+    torch.compiler.reset()
+    got = torch.compile(getattr(fresh, method), fullgraph=True, backend="eager")(*args)
+    assert_equal(got, getattr(fresh, method)(*args))

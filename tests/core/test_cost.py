@@ -113,8 +113,8 @@ def test_gradients_shrink_what_fits():
 def test_a_choice_is_remembered_and_follows_its_options(monkeypatch):
     fmt = tn.MPO((4, 4), (4, 4), (3,))
     (factors, x), searched = drawn(fmt, batch=6), []
-    explain = tn.cost._apply.explain
-    monkeypatch.setattr("tensornet.cost._apply.explain", lambda *a, **k: searched.append(k) or explain(*a, **k))
+    choose = tn.cost._apply.choose
+    monkeypatch.setattr("tensornet.cost._apply.choose", lambda *a, **k: searched.append(k) or choose(*a, **k))
     for _ in range(3):
         fmt.apply(factors, x)
     assert len(searched) == 1
