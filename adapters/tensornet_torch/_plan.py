@@ -3,6 +3,7 @@
 from typing import Any
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 import tensornet as tn
 from tensornet.planning import Rules
@@ -18,7 +19,7 @@ def plan(model: nn.Module, rules: Rules = "all-linear", **options: Any) -> tn.Pl
     options  format="mpo" and what its for_shape takes, e.g. cores=5
 
     Tied parameters are one weight, under the first of their names. Frozen ones are left out, which the table says.
-    raises: TensorNetError if a rule matches nothing or two rules match one weight
+    raises: TensorNetError if a rule matches nothing or two rules match one weight, or for a layer that knows no shape yet
     """
     if not isinstance(model, nn.Module):
         raise tn.TensorNetError(
@@ -26,6 +27,11 @@ def plan(model: nn.Module, rules: Rules = "all-linear", **options: Any) -> tn.Pl
             f"the model, or use tensornet.plan with names and shapes"
         )
     named = dict(model.named_parameters())
+    if lazy := [n for n, p in named.items() if is_lazy(p)]:
+        raise tn.TensorNetError(
+            f"plan: {', '.join(lazy)} {'has' if len(lazy) == 1 else 'have'} no shape before the first batch (a lazy layer), "
+            f"needed one, because a format is chosen by it; call the model on a batch, then plan"
+        )
     trainable = {n: tuple(p.shape) for n, p in named.items() if p.requires_grad}
     skipped = {n: "frozen (requires_grad=False)" for n, p in named.items() if not p.requires_grad and p.ndim > 1}
     linear = [n for n in _linear_weights(model) if n in trainable]

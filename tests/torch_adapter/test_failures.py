@@ -151,3 +151,13 @@ def test_suggested_rate_stays_a_rate():
     assert tnt.suggest_lr(1e-4, tnt.plan(model, format="low_rank", rank=8), model) == 1e-4
     with pytest.raises(tn.TensorNetError, match="suggest_lr: the model has no weight of the plan's shape"):
         tnt.suggest_lr(1e-4, tnt.plan(model, cores=3), nn.Linear(8, 8))
+
+
+def test_a_layer_without_a_shape_is_not_planned():
+    model = torch.nn.Sequential(torch.nn.LazyLinear(12), torch.nn.Linear(12, 6))
+    with pytest.raises(
+        tn.TensorNetError, match=r"plan: 0\.weight, 0\.bias have no shape .*; call the model on a batch"
+    ):
+        tnt.plan(model, format="low_rank")
+    model(torch.randn(2, 8))
+    assert set(tnt.plan(model, format="low_rank")) == {"0.weight", "1.weight"}
