@@ -94,7 +94,7 @@ def materialize(plan: tn.Plan, state: Any, params: Any) -> Any:
 
     state: the transformation's, or one that holds it, such as that of an optax.chain
     """
-    factors = _found(state).factors
+    factors = found(state, "materialize").factors
 
     def write(name: str, leaf: Array) -> Array:
         return contracted(plan, name, factors[name]).astype(leaf.dtype) if name in plan else leaf
@@ -102,13 +102,14 @@ def materialize(plan: tn.Plan, state: Any, params: Any) -> Any:
     return map_named(write, params)
 
 
-def _found(state: Any) -> OverparameterizedState:
+def found(state: Any, who: str) -> OverparameterizedState:
+    """The state of the transformation in one that holds it."""
     leaves = jax.tree.leaves(state, is_leaf=lambda s: isinstance(s, OverparameterizedState))
     held = [s for s in leaves if isinstance(s, OverparameterizedState)]
     if len(held) != 1:
         raise TensorNetError(
-            f"materialize: the state holds {len(held)} states of overparameterize, needed one, whose factors to contract; pass "
-            f"the state that its init and update return"
+            f"{who}: the state holds {len(held)} states of overparameterize, needed one, because its factors are the truth; "
+            f"pass the state that its init and update return"
         )
     return held[0]
 

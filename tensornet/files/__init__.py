@@ -2,4 +2,5 @@
 
 from ._load import load as load
 from ._load import metadata as metadata
+from ._run import Run as Run
 from ._save import save as save

@@ -1,0 +1,138 @@
+"""A training run out of the state of the transformation, for any framework to go on with, and into it."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+import tensornet as tn
+from tensornet import TensorNetError
+from tensornet.files import Run
+
+from ._guard import sums
+from ._plan import KERNEL
+from ._state import OverparameterizedState, contracted, found
+from ._tree import branches, map_named, named_leaves
+
+MOMENTS = ("mu", "nu")
+
+
+def to_run(plan: tn.Plan, params: Any, state: Any, *, kernels: str = KERNEL) -> Run:
+    """What training with `overparameterize(optax.adamw(…), plan)` goes on from: `to_run(…).save(path)`.
+
+    Copied are the factors, all dense parameters beside them, and Adam's moments of both; not hyper-parameters, schedules and
+    the rotations of an alignment.
+
+    state    that of the transformation, or one that holds it
+    kernels  regular expression of the names that are stored (*kernel, in, out), as in `plan`; a run holds (out, in, *kernel)
+    raises: TensorNetError for a state of another transformation than Adam, which alone means the same to both frameworks
+    """
+    held = found(state, "to_run")
+    adam = _adam(held.inner)
+    values = _copied(named_leaves(params) | held.factors, plan, kernels, _out_in)
+    moments = {kind: _copied(branches(params, getattr(adam, kind)), plan, kernels, _out_in) for kind in MOMENTS}
+    step = int(adam.count)
+    return Run(dict(plan.formats), values, moments if step else {}, step)
+
+
+def from_run(run: Run, plan: tn.Plan, params: Any, state: Any, *, kernels: str = KERNEL) -> tuple[Any, Any]:
+    """The parameters and the state that go on from `run`; an alignment is rotated anew at the next update.
+
+    run            `Run.load(path, framework="jax")`, under the names of `params`: `run.renamed({…})`
+    params, state  of a fresh start, state = tx.init(params); their names, shapes and dtypes are kept. A schedule goes on at the
+                   step of the run
+    raises: TensorNetError if weights, formats or shapes of the two differ, or for a state of another transformation than Adam
+    """
+    held = found(state, "from_run")
+    _adam(held.inner)
+    like = _copied(named_leaves(params) | held.factors, plan, kernels, _out_in)
+    run.check(plan, {name: [tuple(a.shape) for a in arrays] for name, arrays in like.items()})
+    values = _copied(run.values, plan, kernels, _in_out)
+    factors = {n: tuple(v.astype(f.dtype) for v, f in zip(values[n], held.factors[n], strict=True)) for n in plan}
+    made = {name: contracted(plan, name, f) for name, f in factors.items()}
+    params = map_named(lambda n, leaf: (made[n] if n in made else values[n][0]).astype(leaf.dtype), params)
+    leaves = named_leaves(params)
+    fresh = OverparameterizedState(
+        factors=factors,
+        inner=_with_moments(
+            held.inner, run, params, {k: _copied(m, plan, kernels, _in_out) for k, m in run.moments.items()}
+        ),
+        written={name: sums(leaves[name], w) for name, w in made.items()},
+        alignment=held.alignment and held.alignment._replace(steps=jnp.zeros_like(held.alignment.steps)),
+    )
+    return params, jax.tree.map(lambda s: fresh if s is held else s, state, is_leaf=lambda s: s is held)
+
+
+def _adam(inner: Any) -> optax.ScaleByAdamState:
+    """The one state of Adam, beside which there may be counts and injected hyper-parameters."""
+    leaves = jax.tree_util.tree_leaves_with_path(inner, is_leaf=_is_adam)
+    states = [leaf for _, leaf in leaves if _is_adam(leaf)]
+    others = [
+        jax.tree_util.keystr(path)
+        for path, leaf in leaves
+        if not (_is_adam(leaf) or _is_count(path) or _is_hyper(path))
+    ]
+    if len(states) != 1 or others:
+        raise TensorNetError(
+            f"to_run: the inner state has {len(states)} states of optax.scale_by_adam, and beside them "
+            f"{', '.join(others) or 'nothing'}, needed one and nothing else, because only Adam's means the same to both "
+            f"frameworks; go on in JAX with a checkpoint of the state, or exchange factors with tensornet.save"
+        )
+    return states[0]
+
+
+def _with_moments(inner: Any, run: Run, params: Any, moments: Mapping[str, Mapping[str, tuple[Array, ...]]]) -> Any:
+    def replaced(path: tuple[Any, ...], leaf: Any) -> Any:
+        if _is_adam(leaf):
+            trees = {k: _like(getattr(leaf, k), params, run.formats, m) for k, m in moments.items()}
+            return leaf._replace(count=jnp.full_like(leaf.count, run.step), **trees)
+        return jnp.full_like(leaf, run.step) if _is_count(path) else leaf
+
+    return jax.tree_util.tree_map_with_path(replaced, inner, is_leaf=_is_adam)
+
+
+def _like(old: Any, params: Any, planned: Mapping[str, Any], moments: Mapping[str, tuple[Array, ...]]) -> Any:
+    """The tree `old`, as Adam keeps it, with other entries."""
+    new = map_named(lambda name, _: moments[name] if name in planned else moments[name][0], params)
+    return jax.tree.map(lambda a, b: b.astype(a.dtype), old, new)
+
+
+def _copied(
+    named: Mapping[str, Any], plan: tn.Plan, kernels: str, turn: Callable[[Array], Array]
+) -> dict[str, tuple[Array, ...]]:
+    """In buffers of their own, which nobody donates; a dense kernel `turn`ed."""
+
+    def copied(name: str, array: Any) -> Array:
+        array = jnp.array(array, copy=True)
+        return turn(array) if name not in plan and array.ndim > 1 and re.fullmatch(kernels, name) else array
+
+    return {
+        name: tuple(copied(name, a) for a in (held if isinstance(held, tuple) else (held,)))
+        for name, held in named.items()
+    }
+
+
+def _out_in(kernel: Array) -> Array:
+    """(*kernel, in, out) → (out, in, *kernel)"""
+    return jnp.moveaxis(kernel, (-1, -2), (0, 1))
+
+
+def _in_out(weight: Array) -> Array:
+    return jnp.moveaxis(weight, (0, 1), (-1, -2))
+
+
+def _is_adam(state: Any) -> bool:
+    return isinstance(state, optax.ScaleByAdamState)
+
+
+def _is_count(path: tuple[Any, ...]) -> bool:
+    return path[-1:] == (jax.tree_util.GetAttrKey("count"),)
+
+
+def _is_hyper(path: tuple[Any, ...]) -> bool:
+    """Of optax.inject_hyperparams."""
+    return any(str(getattr(key, "name", "")).startswith("hyperparams") for key in path)
