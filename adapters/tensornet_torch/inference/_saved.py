@@ -27,21 +27,21 @@ def save_pretrained(model: nn.Module, folder: str | os.PathLike[str]) -> None:
 
     A model of Transformers is written by its own `save_pretrained`, which may as well be called directly: the formats are in
     its config. Any other is one file, written whole or not at all.
-    raises: TensorNetError if nothing of it is factorised; OSError where the system refuses
+    raises: TensorNetError if nothing of it is factorised, or a module has a get_extra_state; OSError where the system refuses
     """
     if not (isinstance(model, nn.Module) and factorized_weights(model)):
         raise TensorNetError(
             f"save_pretrained: got a {type(model).__name__} without a factorised weight, needed what compress gave, because a "
             f"dense model has a file format of its own; save its state_dict"
         )
-    folder = Path(folder)
+    folder, named = Path(folder), named_tensors("save_pretrained", model)
     if is_pretrained(model):
         model.save_pretrained(folder)  # type: ignore[operator]
         return
     from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {names[0]: t.detach().contiguous() for names, t in named_tensors(model).items()}
+    tensors = {names[0]: t.detach().contiguous() for names, t in named.items()}
     with replacing(folder / WEIGHTS) as file:
         file.write(save(tensors, {KEY: json.dumps(note_of(model))}))
 

@@ -5,15 +5,21 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import _EXTRA_STATE_KEY_SUFFIX
 
 from tensornet import TensorNetError
 from tensornet.files._folder import weight_files
 
 
-def named_tensors(model: nn.Module) -> dict[tuple[str, ...], Tensor]:
+def named_tensors(who: str, model: nn.Module) -> dict[tuple[str, ...], Tensor]:
     """All names of a tensor → the tensor, of parameters and of the buffers that are saved."""
     names: dict[int, list[str]] = {}
     tensors = model.state_dict(keep_vars=True)
+    if extra := [name for name in tensors if name.endswith(_EXTRA_STATE_KEY_SUFFIX)]:
+        raise TensorNetError(
+            f"{who}: {_some(extra)} is what get_extra_state gives, needed parameters and buffers alone, because a file of "
+            f"tensors has no place for it and it would be lost; make it a buffer"
+        )
     for name, tensor in tensors.items():
         names.setdefault(id(tensor), []).append(name)
     return {tuple(alike): tensors[alike[0]] for alike in names.values()}
@@ -24,7 +30,7 @@ def assign(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
 
     raises: TensorNetError if names or shapes of the two differ
     """
-    places = named_tensors(model)
+    places = named_tensors("from_pretrained", model)
     new = {id(old): tensors[name] for names, old in places.items() for name in names if name in tensors}
     missing = [names[0] for names, old in places.items() if id(old) not in new]
     surplus = sorted(set(tensors) - {n for names in places for n in names})

@@ -159,3 +159,22 @@ def test_shards_are_read(small, folder):
     index = {"weight_map": {n: file for file, part in halves.items() for n in part}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     assert torch.equal(tnt.from_pretrained(folder, Tied)(tokens()), small(tokens()))
+
+
+class Counting(Tied):
+    """Keeps something that is neither a parameter nor a buffer."""
+
+    def get_extra_state(self):
+        return torch.tensor(3)
+
+    def set_extra_state(self, state):
+        self.count = state
+
+
+def test_an_extra_state_is_not_lost_in_silence(small, folder, tmp_path):
+    counting = tnt.compress(Counting(), plan(Counting(), rank=4))
+    with pytest.raises(
+        tn.TensorNetError, match=r"save_pretrained: _extra_state is what get_extra_state gives.*make it"
+    ):
+        tnt.save_pretrained(counting, tmp_path / "other")
+    refused(folder, "from_pretrained: .*_extra_state is what get_extra_state gives", Counting)
