@@ -112,10 +112,15 @@ class Carry:
     def __call__(self, operands: Sequence[Tensor]) -> Tensor:
         """The matrix (n, …); x comes last."""
         values, products = list(operands), self.products
-        alone = operands[-1].shape[0] == 1 and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+        alone = not (torch.is_grad_enabled() or _is_traced()) and operands[-1].shape[0] == 1
         for p in products:
             values.append(p.of_one(values[p.left], values[p.right]) if alone else p(values[p.left], values[p.right]))
         return self.result(values[-1])
+
+
+def _is_traced() -> bool:
+    """Whether what is done now will be done again for other numbers of rows."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
 def _carry(

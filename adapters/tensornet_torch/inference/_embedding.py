@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from tensornet import Format, TensorNetError
-from tensornet._lookup import check_ids
 
 from .._weight import full_precision
 from ._factorized import Factorized
@@ -70,13 +69,18 @@ class FactorizedEmbedding(Factorized):
     def forward(self, ids: Tensor) -> Tensor:
         """(*ids.shape, embedding_dim)."""
         factors = self._factors()
-        seen = ids.device.type == "cpu" and not torch.compiler.is_compiling()  # elsewhere looking would wait
-        if seen and ids.numel():
-            check_ids("FactorizedEmbedding", ids, self.num_embeddings)
-        elif self._beyond > self.num_embeddings:  # out of the table for us is out of it for PyTorch too
+        if self._beyond > self.num_embeddings:  # out of the table for us is out of it for PyTorch too
             ids = torch.where(ids < self.num_embeddings, ids, self._beyond)
-        with full_precision(factors[0]):
-            rows = self._rows(factors, ids)
+        try:
+            with full_precision(factors[0]):
+                rows = self._rows(factors, ids)
+        except (
+            IndexError
+        ) as error:  # PyTorch looks for them on the CPU; looking first takes longer, and nothing traced can
+            raise TensorNetError(
+                f"FactorizedEmbedding: {error}; got an id outside the table, needed 0…{self.num_embeddings - 1}, because the "
+                f"table has {self.num_embeddings} rows; map unknown ids to a row that exists"
+            ) from error
         if self.padding_idx is None:
             return rows
         fixed = rows.detach() if self.padding is None else self.padding

@@ -29,6 +29,7 @@ class Factorized(nn.Module, ABC):
         super().__init__()
         self.format = format
         self.error: float | None = None
+        self._path = format.path  # worked out before torch.compile traces it
         self._names = tuple(str(k) for k in range(len(format.shapes)))
         empty = (torch.empty(shape, device=device, dtype=dtype) for shape in format.shapes)
         self.factors = nn.ParameterList([nn.Parameter(f) for f in empty])

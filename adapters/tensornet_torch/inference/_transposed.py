@@ -1,10 +1,10 @@
 """Transposed: the format of Wᵀ, for a module that stores its weight (in, out)."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 from tensornet import Format, Network
+from tensornet._cached import cached_property
 
 
 @dataclass(frozen=True)

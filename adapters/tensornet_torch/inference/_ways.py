@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -42,7 +43,7 @@ class Ways:
     def choose(self, rows: int, *, gradients: bool) -> Carry:
         ways = self.training if gradients else self.forward
         for limit, carry in ways[:-1]:
-            if rows <= limit:
+            if _surely(rows <= limit):
                 return carry
         return ways[-1][1]
 
@@ -60,6 +61,15 @@ class Ways:
         if y.shape[1] != self.out:
             y = y[:, : self.out]
         return y if x.ndim == 2 else y.reshape(*x.shape[:-1], self.out)
+
+
+def _surely(known: bool) -> bool:
+    """Whether it holds; in a program that is exported for any number of rows, whether it holds for all of them."""
+    if not torch.compiler.is_exporting():
+        return known
+    from torch.fx.experimental.symbolic_shapes import statically_known_true
+
+    return statically_known_true(known)
 
 
 def _ways(fmt: Format, *, gradients: bool) -> tuple[Way, ...]:
