@@ -4,8 +4,10 @@ from tensornet import Alignment as Alignment
 
 from ._learning_rate import suggest_lr as suggest_lr
 from ._optimizer import Overparameterized as Overparameterized
-from ._optimizer import overparameterize as overparameterize
+from ._overparameterize import overparameterize as overparameterize
 from ._plan import plan as plan
+from ._run import from_run as from_run
+from ._run import to_run as to_run
 from .inference import FactorizedConv2d as FactorizedConv2d
 from .inference import FactorizedEmbedding as FactorizedEmbedding
 from .inference import FactorizedLinear as FactorizedLinear

@@ -13,7 +13,7 @@ from ._weight import Weight, factors_of, full_precision
 
 
 class Aligner:
-    """Teacher factors for each paired weight, and the target they make for the student as it stands."""
+    """Teacher factors for each paired weight of `weights`, and the target they make for the student as it stands."""
 
     def __init__(
         self, options: tn.Alignment, plan: tn.Plan, weights: Mapping[str, Weight], gauge: str | tn.Mixed
@@ -22,8 +22,9 @@ class Aligner:
         self.gauge = gauge
         self.options = options
         self.plan = plan.aligned({n: tuple(w.shape) for n, w in teacher.items()}, options.pairs)
-        self.weights = {name: weights[name] for name in self.plan.teachers}
-        self.teacher = {name: self._factors(name, teacher[other]) for name, other in self.plan.teachers.items()}
+        whole = {name: _whole(teacher[other], name in weights) for name, other in self.plan.teachers.items()}
+        self.weights = {name: weights[name] for name in self.plan.teachers if name in weights}
+        self.teacher = {name: self._factors(name, whole[name]) for name in self.weights}
         self.rotates = options.gauge == "procrustes"
         self.targets: dict[str, Any] = {
             name: prepared(w.format, self.teacher[name], options.gauge) for name, w in self.weights.items()
@@ -81,6 +82,12 @@ class Aligner:
 def total(losses: Sequence[Tensor]) -> Tensor:
     """Their sum, on the device of the first."""
     return sum((x.to(losses[0].device) for x in losses[1:]), losses[0]) if losses else torch.zeros(())
+
+
+def _whole(weight: Any, wanted: bool) -> Any:
+    """All of a teacher's weight, if `wanted` here; every process of its mesh takes part where it is sharded."""
+    whole = weight.full_tensor() if hasattr(weight, "full_tensor") else weight
+    return whole if wanted else None
 
 
 def _matrices(teacher: Any) -> dict[str, Tensor]:

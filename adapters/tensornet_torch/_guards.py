@@ -7,6 +7,7 @@ from torch import Tensor
 
 from tensornet import TensorNetError
 
+from ._exchange import Exchange, local
 from ._weight import Weight
 
 GUARDS = ("values", "versions")
@@ -24,12 +25,12 @@ class Guard:
           step, but what was written through `.data` or a NumPy view escapes
     """
 
-    def __init__(self, weights: Iterable[Weight], kind: str) -> None:
+    def __init__(self, exchange: Exchange, kind: str) -> None:
         if kind not in GUARDS:
             raise TensorNetError(
                 f"overparameterize: unknown guard {kind!r}; there are {', '.join(GUARDS)}; choose 'values' if in doubt"
             )
-        self.weights, self.kind = tuple(weights), kind
+        self.exchange, self.kind = exchange, kind
         self._odds: dict[tuple[int, int, torch.device], Tensor] = {}
         self.note()
 
@@ -38,14 +39,16 @@ class Guard:
         self.noted, self._versions = self.checksums(), self._counters()
 
     def changed(self) -> list[str]:
-        """Names of the weights that are not as they were noted."""
-        counters = self._counters()
+        """Names of the weights that are not, on some process, as they were noted."""
+        names, counters = tuple(self.exchange.parameters), self._counters()
         if self.kind == "versions" and counters == self._versions:
-            return []
-        differ = (self.checksums() != self.noted).tolist()
-        if not any(differ):  # the same bits were written back
+            differ = [False] * len(names)
+        else:
+            differ = (self.checksums() != self.noted).tolist()
+        changed = [n for n, answers in zip(names, self.exchange.answers(differ), strict=True) if True in answers]
+        if not changed:  # the same bits were written back
             self._versions = counters
-        return [w.name for w, d in zip(self.weights, differ, strict=True) if d]
+        return changed
 
     def refuse_changed(self) -> None:
         names = self.changed()
@@ -62,7 +65,7 @@ class Guard:
         Σ_ij r_i b_ij c_j of the bits b modulo 2⁶⁴, r and c odd and without relation: exact, in any order of summation. No
         change of one entry is lost, nor of the signs of many, because words have 32 bits at most.
         """
-        bits = [_bits(w.parameter) for w in self.weights]
+        bits = [_bits(p) for p in self._held()]
         home = bits[0].device
         sums = [_by_columns(b, self._known(b.shape[1], 1, b.device)).to(home) for b in bits]
         rows = [self._known(len(s), 2, home) for s in sums]
@@ -77,17 +80,20 @@ class Guard:
         return self._odds[key]
 
     def _counters(self) -> list[tuple[int, int]]:
-        return [(w.parameter._version, w.parameter.data_ptr()) for w in self.weights]
+        return [(p._version, p.data_ptr()) for p in self._held()]
+
+    def _held(self) -> list[Tensor]:
+        return [local(p.detach()) for p in self.exchange.parameters.values()]
 
 
-def _bits(parameter: Tensor) -> Tensor:
+def _bits(tensor: Tensor) -> Tensor:
     """(rows, the rest), as integers of the same bits, of 32 at most."""
-    return parameter.detach().contiguous().view(_WORD[min(parameter.element_size(), 4)]).flatten(1)
+    return tensor.contiguous().view(_WORD[min(tensor.element_size(), 4)]).flatten(1)
 
 
 def _by_columns(bits: Tensor, odd: Tensor) -> Tensor:
     """Σ_j b_ij c_j, on a CPU some rows at a time, whose products stay in its cache."""
-    rows = max(1, _CACHED // bits.shape[1]) if bits.device.type == "cpu" else len(bits)
+    rows = max(1, _CACHED // max(1, bits.shape[1])) if bits.device.type == "cpu" else len(bits)
     return torch.cat([(part * odd).sum(1) for part in bits.split(rows)])
 
 
@@ -107,16 +113,18 @@ class Proof:
         self._before = self._marks()
 
     def found(self, optimizer: torch.optim.Optimizer) -> bool:
-        """After a step: whether a factor moved. At a rate of 0, say, none does, and the next step has to tell."""
+        """After a step: whether a factor moved. At a rate of 0, say, none does, and the next step has to tell. Who owns none
+        has nothing to prove.
+        """
         if not torch.equal(self._guard.checksums(), self._guard.noted):
             raise TensorNetError(
                 f"overparameterize: {type(optimizer).__name__} stepped on dense weights instead of their factors; it must "
                 f"read its parameters from param_groups at each step, because that is where the factors stand; use "
                 f"another optimiser"
             )
-        return not torch.equal(self._marks(), self._before)
+        return not self._factors or not torch.equal(self._marks(), self._before)
 
     def _marks(self) -> Tensor:
         """Of each factor the sum of its bits: a version counter would not do, because fused optimisers leave it alone."""
-        sums = [_bits(f[None]).sum(dtype=torch.int64) for f in self._factors]
-        return torch.stack([s.to(sums[0].device) for s in sums])
+        sums = [_bits(f.detach()[None]).sum(dtype=torch.int64) for f in self._factors]
+        return torch.stack([s.to(sums[0].device) for s in sums]) if sums else torch.zeros(0)

@@ -18,19 +18,19 @@ def hyper_parameters(group: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in group.items() if k not in _NOT_HYPER}
 
 
-def carry(source: Optimizer, target: Optimizer) -> None:
+def carry(source: Iterable[Mapping[str, Any]], target: Iterable[dict[str, Any]]) -> None:
     """Hyper-parameters of one's groups to the other's: schedulers and users write to ours, the inner optimiser reads its own,
     and some keep counters there, which must come back.
     """
-    for a, b in zip(source.param_groups, target.param_groups, strict=True):
+    for a, b in zip(source, target, strict=True):
         b.update(hyper_parameters(a))
 
 
-def forget_empty(inner: Optimizer, weights: Iterable[Weight]) -> None:
+def forget_empty(inner: Optimizer, dense: Iterable[nn.Parameter]) -> None:
     """Who asks for the state of a dense weight makes an empty one, because it is a defaultdict; it would not be saved."""
-    for w in weights:
-        if w.parameter in inner.state and not inner.state[w.parameter]:
-            del inner.state[w.parameter]
+    for p in dense:
+        if p in inner.state and not inner.state[p]:
+            del inner.state[p]
 
 
 def refuse_direct() -> NoReturn:
@@ -80,39 +80,61 @@ def refuse_scheduled(inner: Optimizer) -> None:
         )
 
 
-def hand_over(inner: Optimizer, weights: Iterable[Weight]) -> None:
-    """Put the factors in the place of their dense parameter in the groups of `inner`.
+def hand_over(inner: Optimizer, planned: Mapping[str, nn.Parameter], weights: Mapping[str, Weight]) -> list[int]:
+    """Put the factors in the place of their dense parameter in the groups of `inner`; none where another process owns them.
 
-    In place, because some optimisers (LBFGS) keep a reference to the list. State of other parameters stays.
+    In place, because some optimisers (LBFGS) keep a reference to the list. State of other parameters stays. Where the
+    other parameters are DTensors the factors get groups of their own at the end, because foreach and fused optimisers
+    take either kind in a group, not both.
+
+    returns: for each group of `inner` the number of the group it comes from
     """
-    of = {id(w.parameter): w for w in weights}
+    of = {id(p): weights[name].factors if name in weights else () for name, p in planned.items()}
+    origin = list(range(len(inner.param_groups)))
+    for number, group in enumerate(tuple(inner.param_groups)):
+        if apart := _taken_apart(group, of):
+            inner.param_groups.append(apart)
+            origin.append(number)
     for group in inner.param_groups:
-        names = group.get("param_names")
-        if names is not None:
-            group["param_names"] = [
-                part for name, p in zip(names, group["params"], strict=True) for part in _names(name, of.get(id(p)))
-            ]
-        dense = [p for p in group["params"] if id(p) in of]
-        group["params"][:] = [part for p in group["params"] for part in (of[id(p)].factors if id(p) in of else (p,))]
-        _initial_state(inner, group, dense, of)
+        _replace(inner, group, of)
+    return origin
 
 
-def _initial_state(inner: Optimizer, group: dict[str, Any], dense: list[nn.Parameter], of: dict[int, Weight]) -> None:
+def _taken_apart(group: dict[str, Any], of: Mapping[int, Any]) -> dict[str, Any] | None:
+    """The planned parameters of a group in one of their own, if the others are DTensors; None if not."""
+    params, keys = tuple(group["params"]), [k for k in _NOT_HYPER if k in group]
+    planned = [id(p) in of for p in params]
+    if not any(planned) or not any(hasattr(p, "device_mesh") for p in params if id(p) not in of):
+        return None
+    entries = {k: list(zip(group[k], planned, strict=True)) for k in keys}
+    for k in keys:
+        group[k][:] = [entry for entry, is_planned in entries[k] if not is_planned]
+    return {**group, **{k: [entry for entry, is_planned in entries[k] if is_planned] for k in keys}}
+
+
+def _replace(inner: Optimizer, group: dict[str, Any], of: Mapping[int, tuple[nn.Parameter, ...]]) -> None:
+    dense = [p for p in group["params"] if id(p) in of]
+    if "param_names" in group:
+        named = zip(group["param_names"], group["params"], strict=True)
+        group["param_names"] = [
+            part for n, p in named for part in ([f"{n}.{k}" for k in range(len(of[id(p)]))] if id(p) in of else [n])
+        ]
+    group["params"][:] = [part for p in group["params"] for part in of.get(id(p), (p,))]
+    _initial_state(inner, group, dense, of)
+
+
+def _initial_state(
+    inner: Optimizer, group: dict[str, Any], dense: list[nn.Parameter], factors: Mapping[int, tuple[nn.Parameter, ...]]
+) -> None:
     """Some optimisers (Adagrad) make a state before the first step: make that of the factors as the class makes it."""
     begun = [p for p in dense if p in inner.state]
-    if not begun:
-        return
-    factors = [f for p in begun for f in of[id(p)].factors]
-    fresh: Optimizer = type(inner)([{**hyper_parameters(group), "params": factors}])  # type: ignore[call-arg]
+    made = [f for p in begun for f in factors[id(p)]]
     for p in begun:
         del inner.state[p]
-    for f in factors:
-        inner.state[f] = fresh.state[f]
+    if made:
+        fresh: Optimizer = type(inner)([{**hyper_parameters(group), "params": made}])  # type: ignore[call-arg]
+        inner.state.update({f: fresh.state[f] for f in made})
 
 
 def _has_stepped(state: Mapping[str, Any]) -> bool:
     return bool(state) and float(state.get("step", 1)) > 0
-
-
-def _names(name: str, weight: Weight | None) -> list[str]:
-    return [name] if weight is None else [f"{name}.{k}" for k in range(len(weight.factors))]

@@ -26,28 +26,32 @@ BY_ITSELF = (
 )
 
 
-def check_portions(inner: Optimizer, max_factor_norm: float | None) -> None:
-    """Refuse low_memory where the gradients of all factors are needed at once."""
+def check_portions(inner: Optimizer, asked: str) -> None:
+    """Refuse what is `asked` for where `inner` needs the gradients of all factors at once."""
     if type(inner) not in {getattr(torch.optim, name, None) for name in BY_ITSELF}:
         raise TensorNetError(
-            f"overparameterize: low_memory=True with {type(inner).__name__}, needed one of {', '.join(BY_ITSELF)} of "
-            f"torch.optim, because it is stepped once for each weight, and only these are known to treat every parameter by "
-            f"itself; use one of them, or low_memory=False"
+            f"overparameterize: {asked} with {type(inner).__name__}, needed one of {', '.join(BY_ITSELF)} of torch.optim, "
+            f"because its step sees the factors of some weights only, and only these are known to treat every parameter by "
+            f"itself; use one of them, or leave {asked} out"
         )
-    refuse_hooks(inner, ours=0)
+    refuse_hooks(inner, asked, ours=0)
+
+
+def refuse_hooks(inner: Optimizer, asked: str, *, ours: int) -> None:
+    """Refuse it with hooks on the steps of `inner` too: they would see the factors of some weights only."""
+    if len(inner._optimizer_step_pre_hooks) + len(inner._optimizer_step_post_hooks) > ours:
+        raise TensorNetError(
+            f"overparameterize: {asked} with a step hook on the inner optimiser, needed none, because its step sees the "
+            f"factors of some weights only; register it on the optimiser that is returned"
+        )
+
+
+def check_low_memory(inner: Optimizer, max_factor_norm: float | None) -> None:
+    check_portions(inner, "low_memory=True")
     if max_factor_norm is not None:
         raise TensorNetError(
             f"overparameterize: low_memory=True with max_factor_norm={max_factor_norm!r}; needed one of the two, because the "
             f"norm of all factors' gradients is known only when all are there at once; clip the dense gradient instead"
-        )
-
-
-def refuse_hooks(inner: Optimizer, *, ours: int) -> None:
-    """Refuse low_memory with hooks on the steps of `inner`: they would run once for each weight, and see that one alone."""
-    if len(inner._optimizer_step_pre_hooks) + len(inner._optimizer_step_post_hooks) > ours:
-        raise TensorNetError(
-            "overparameterize: low_memory=True with a step hook on the inner optimiser, needed none, because that is stepped "
-            "once for each weight and a hook would see one at a time; register it on the optimiser that is returned"
         )
 
 

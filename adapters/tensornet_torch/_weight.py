@@ -15,7 +15,7 @@ Pullback = Callable[[Tensor], tuple[Tensor, ...]]
 
 @dataclass(frozen=True)
 class Weight:
-    """`parameter` (out, in) or (out, in, *kernel) = format.contract(factors), written by `write` and by nobody else."""
+    """`parameter` (out, in) or (out, in, *kernel) = format.contract(factors), written by the optimiser and by nobody else."""
 
     name: str
     format: Format
@@ -23,27 +23,16 @@ class Weight:
     factors: tuple[nn.Parameter, ...]
 
     @staticmethod
-    def decomposed(name: str, fmt: Format, parameter: nn.Parameter, gauge: str | Mixed) -> "Weight":
-        return Weight(name, fmt, parameter, tuple(nn.Parameter(f) for f in factors_of(name, fmt, parameter, gauge)))
+    def decomposed(name: str, fmt: Format, parameter: nn.Parameter, whole: Tensor, gauge: str | Mixed) -> "Weight":
+        """whole: the values of `parameter`, which itself may be a shard."""
+        return Weight(name, fmt, parameter, tuple(nn.Parameter(f) for f in factors_of(name, fmt, whole, gauge)))
 
-    @property
-    def has_gradient(self) -> bool:
-        """Whether backward left a dL/dW behind, which must be dense."""
-        gradient = self.parameter.grad
-        if gradient is not None and gradient.is_sparse:
-            raise TensorNetError(
-                f"overparameterize: {self.name} has a sparse gradient, needed a dense one, because every entry of a factor "
-                f"acts on many rows; set sparse=False in its layer or leave it out of the plan"
-            )
-        return gradient is not None
-
-    def pull(self, pullback: Pullback | None) -> None:
-        """dL/dT_k from the dL/dW that backward left behind; none where it left none.
+    def pull(self, gradient: Tensor | None, pullback: Pullback | None) -> None:
+        """dL/dT_k from dL/dW; none where there is none.
 
         pullback: of the contraction that wrote W; None makes its products again
         """
-        gradient = self.parameter.grad
-        if gradient is None or not self.has_gradient:
+        if gradient is None:
             self.clear()
             return
         with full_precision(gradient):
@@ -57,15 +46,10 @@ class Weight:
         for factor in self.factors:
             factor.grad = None
 
-    def write(self, *, keep: bool = True) -> Pullback | None:
-        """W ← contract(T_1 … T_n), in the parameter's own storage and dtype.
-
-        returns: the pullback at these factors, which holds the products of the contraction; None if they are not kept
-        """
-        with full_precision(self.parameter):
-            w, pullback = self.format.linearize(self.factors) if keep else (self.format.contract(self.factors), None)
-            self.parameter.copy_(w)
-        return pullback
+    def contracted(self, *, keep: bool = True) -> tuple[Tensor, Pullback | None]:
+        """contract(T_1 … T_n), and the pullback at these factors, which holds its products; None if they are not kept."""
+        with full_precision(self.factors[0]):
+            return self.format.linearize(self.factors) if keep else (self.format.contract(self.factors), None)
 
 
 def factors_of(name: str, fmt: Format, weight: Tensor, gauge: str | Mixed) -> tuple[Tensor, ...]:

@@ -244,7 +244,7 @@ def peak_of_a_step(**options):
         optimizer.step()
         optimizer.zero_grad()
     model(x).square().mean().backward()
-    optimizer._pullbacks.clear()  # of the last step, made outside the count
+    optimizer._stepper._pullbacks.clear()  # of the last step, made outside the count
     with Alive() as alive:
         optimizer.step()
     factors = 4 * sum(f.num_params for f in optimizer.plan.values())

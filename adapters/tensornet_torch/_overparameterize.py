@@ -1,0 +1,88 @@
+"""The one call: an optimiser, the model it trains and a plan make an optimiser that trains factors."""
+
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+from torch.optim import Optimizer
+
+import tensornet as tn
+from tensornet import TensorNetError
+
+from ._exchange import Alone, Exchange
+from ._handover import planned_parameters
+from ._optimizer import Overparameterized
+from ._portions import check_low_memory, check_norm, check_portions
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
+
+
+def overparameterize(
+    optimizer: Optimizer,
+    model: nn.Module,
+    plan: tn.Plan,
+    *,
+    alignment: tn.Alignment | None = None,
+    gauge: str | tn.Mixed = "balanced",
+    max_factor_norm: float | None = None,
+    low_memory: bool = False,
+    guard: str = "values",
+    group: "ProcessGroup | None" = None,
+) -> Overparameterized:
+    """Train the planned weights of `model` through their factors, with the user's own optimiser.
+
+    optimizer  any torch.optim.Optimizer over the model's dense parameters, not yet stepped; it becomes the inner one and
+               refuses to be stepped by itself
+    model      stays as it is: same modules, same parameters, same state_dict keys, before, during and after
+    plan       from `plan(model, …)`
+    alignment  adds the gradient of the tensor alignment loss to each step
+    gauge      of the first decomposition; "balanced" is the paper's
+    max_factor_norm  clips the gradients of all factors of all weights, taken as one vector, to this norm before the inner
+               step, as clip_grad_norm_ does in explicit training of the factors
+    low_memory steps one weight after another, so that the gradients of the factors of one weight are alive at a time, and
+               keeps no products of the contraction from a step to the next; costs a share of the contraction
+    guard      "values" reads each weight at every step, to notice whoever else writes it, and so waits for the device;
+               "versions" asks autograd's version counters: costs nothing, misses writes through .data or a NumPy view
+    group      the processes that train this model together: the factors of each weight, their inner state, contraction and
+               pullback then live on one of them. None: every process does all the work (right under DDP, costs more), or,
+               where parameters are DTensors (FSDP2), the processes of their mesh
+
+    Weight decay, momentum and the learning rate act on the factors, as in explicit training of them. Gradient clipping
+    before the step acts on the dense gradient. Make LR schedulers on the optimiser that is returned.
+
+    raises: TensorNetError if the optimiser does not hold a planned parameter, has stepped already or carries a scheduler,
+    or if a weight has NaN or Inf
+    """
+    parameters = planned_parameters(optimizer, model, plan)
+    check_norm(max_factor_norm)
+    if low_memory:
+        check_low_memory(optimizer, max_factor_norm)
+    return Overparameterized(
+        optimizer,
+        model,
+        plan,
+        _exchange(optimizer, parameters, plan, group),
+        alignment=alignment,
+        gauge=gauge,
+        max_factor_norm=max_factor_norm,
+        low_memory=low_memory,
+        guard=guard,
+    )
+
+
+def _exchange(optimizer: Optimizer, parameters: dict[str, nn.Parameter], plan: tn.Plan, group: Any) -> Exchange:
+    meshes = {p.device_mesh for p in parameters.values() if hasattr(p, "device_mesh")}
+    if group is None and not meshes:
+        return Alone(parameters)
+    check_portions(optimizer, "group=")
+    from .distributed._group import Group  # torch can be built without torch.distributed
+
+    if group is None:
+        mesh = meshes.pop()
+        if meshes or mesh.ndim > 1:
+            raise TensorNetError(
+                f"overparameterize: the planned weights are on {len(meshes) + 1} meshes, of {mesh.ndim} axes, needed one of "
+                f"one axis to know the processes by; pass group= with all of them, e.g. torch.distributed.group.WORLD"
+            )
+        group = mesh.get_group()
+    return Group(parameters, plan, group)

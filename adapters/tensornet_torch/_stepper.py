@@ -1,0 +1,207 @@
+"""One step: dL/dW → dL/dT_k, the inner optimiser on the factors, W ← contract(T)."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from tensornet import TensorNetError
+
+from ._alignment import Aligner, total
+from ._exchange import Exchange
+from ._guards import Guard, Proof
+from ._handover import refuse_direct, refuse_scheduled
+from ._portions import only, refuse_hooks
+from ._weight import Pullback, Weight
+
+
+class Stepper:
+    """The factors of this process in training.
+
+    alignment_loss  Σ_pairs L_Aux of the last step, over all processes; NaN before the first
+    factor_norm     norm of all factors' gradients at the last step, before clipping; NaN unless max_factor_norm is given
+    """
+
+    def __init__(
+        self,
+        inner: Optimizer,
+        exchange: Exchange,
+        weights: Mapping[str, Weight],
+        aligner: Aligner | None,
+        *,
+        guard: str,
+        max_factor_norm: float | None,
+        low_memory: bool,
+    ) -> None:
+        self.inner, self.exchange, self.weights, self.aligner = inner, exchange, weights, aligner
+        self.guard = Guard(exchange, guard)
+        self.max_factor_norm, self.low_memory = max_factor_norm, low_memory
+        self.alignment_loss, self.factor_norm = torch.tensor(float("nan")), torch.tensor(float("nan"))
+        self._pullbacks: dict[str, Pullback] = {}
+        self._proven = self._stepping = self._failed = False
+        self._dtype = torch.promote_types(next(iter(exchange.parameters.values())).dtype, torch.float32)
+        inner.register_step_pre_hook(self._refuse_direct)
+
+    def check(self) -> None:
+        """Before a step: nobody else has written the weights, and the last step ended well."""
+        if self._failed:
+            raise TensorNetError(
+                "overparameterize: an earlier step failed half-way on this process, and others may have gone on; factors and "
+                "weights of the group need not belong together any more; load_state_dict() or resync() on every process"
+            )
+        self.guard.refuse_changed()
+
+    def step(self, closure: Callable[[], Any] | None) -> Any:
+        if self.aligner:
+            self.aligner.begin_step()
+        return self._by_weight(closure) if self.low_memory else self._at_once(closure)
+
+    @torch.no_grad()
+    def write(self, names: Sequence[str] | None = None, *, note: bool = True) -> None:
+        """W ← contract(T). One contraction a step: the one that writes W serves the next pullback."""
+        self.exchange.write(tuple(self.exchange.parameters) if names is None else names, self._made)
+        if note:
+            self.guard.note()
+            self._failed = False
+
+    def _made(self, name: str) -> Tensor:
+        w, pullback = self.weights[name].contracted(keep=not self.low_memory)
+        if pullback is not None:
+            self._pullbacks[name] = pullback
+        return w
+
+    # ---- all weights at once ----------------------------------------------------------------------------------------
+
+    def _at_once(self, closure: Callable[[], Any] | None) -> Any:
+        if closure is None:
+            self._pull()
+        proof = None if self._proven else Proof(self.weights.values(), self.guard)
+        with self._recovering():
+            loss = self._step_inner(None if closure is None else self._on_factors(closure))
+            self._proven = self._proven or (proof is not None and proof.found(self.inner))
+            for weight in self.weights.values():
+                weight.clear()
+            self.write()
+        return loss
+
+    def _on_factors(self, closure: Callable[[], Any]) -> Callable[[], Any]:
+        """A closure evaluates the model several times in a step (LBFGS): each time at the factors of that moment.
+
+        Its loss gets λ·L_Aux as its gradient does, so that a line search sees one function.
+        """
+
+        def evaluate() -> Any:
+            self.write(note=not self._proven)  # nobody else is there to write before the step ends
+            with torch.enable_grad():
+                loss = closure()
+            self._pull()
+            return self._with_alignment(loss)
+
+        return evaluate
+
+    @torch.no_grad()
+    def _pull(self) -> None:
+        gradients = self.exchange.gradients(self.exchange.with_gradient())
+        for name, weight in self.weights.items():
+            weight.pull(gradients.pop(name, None), self._pullbacks.pop(name, None))
+        if self.aligner:
+            self._note_alignment([self.aligner.add_gradients(self.weights)])
+        if self.max_factor_norm is not None:
+            self._clip(self.max_factor_norm)
+
+    def _clip(self, max_norm: float) -> None:
+        """As nn.utils.clip_grad_norm_ of the factors of all processes."""
+        factors = [f for w in self.weights.values() for f in w.factors]
+        norm = nn.utils.get_total_norm([f.grad for f in factors if f.grad is not None]).to(self._dtype)
+        self.factor_norm = torch.linalg.vector_norm(self.exchange.gathered(norm))
+        nn.utils.clip_grads_with_norm_(factors, max_norm, self.factor_norm)
+
+    # ---- one weight after another -----------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _by_weight(self, closure: Callable[[], Any] | None) -> Any:
+        """No more than one weight's gradients are alive; the parameters outside the plan go first."""
+        with torch.enable_grad():
+            loss = None if closure is None else closure()
+        refuse_hooks(self.inner, "low_memory=True", ours=1)
+        having = set(self.exchange.with_gradient())
+        moving = having | set(self.aligner.plan.teachers if self.aligner else ())
+        planned = {id(f) for w in self.weights.values() for f in w.factors}
+        losses = []
+        with self._recovering():
+            with only(self.inner, lambda p: id(p) not in planned):
+                self._step_inner(None)
+            for names in self.exchange.rounds:
+                gradients = self.exchange.gradients([n for n in names if n in having])
+                chosen = [n for n in names if n in moving]
+                losses += [self._step_one(self.weights[n], gradients.pop(n, None)) for n in chosen if n in self.weights]
+                self.write(chosen, note=False)
+        self.guard.note()
+        if self.aligner:
+            self._note_alignment(losses)
+        return self._with_alignment(loss)
+
+    def _step_one(self, weight: Weight, gradient: Tensor | None) -> Tensor:
+        own = {id(f) for f in weight.factors}
+        weight.pull(gradient, None)
+        loss = self.aligner.add_gradients([weight.name]) if self.aligner else torch.zeros(())
+        with only(self.inner, lambda p: id(p) in own):
+            self._step_inner(None)
+        weight.clear()
+        return loss
+
+    # ---- both -------------------------------------------------------------------------------------------------------
+
+    def _note_alignment(self, losses: Sequence[Tensor]) -> None:
+        self.alignment_loss = self.exchange.gathered(total(losses).to(self._dtype)).sum(0)
+
+    def _with_alignment(self, loss: Any) -> Any:
+        return loss + self.aligner.options.weight * self.alignment_loss if self.aligner and loss is not None else loss
+
+    def _step_inner(self, closure: Callable[[], Any] | None) -> Any:
+        refuse_scheduled(self.inner)
+        self._stepping = True
+        try:
+            return self.inner.step() if closure is None else self.inner.step(closure)
+        except ValueError as error:
+            if closure is not None or isinstance(error, TensorNetError):
+                raise
+            raise TensorNetError(  # Muon says so when it meets what is no matrix
+                f"overparameterize: {type(self.inner).__name__} cannot step on these factors ({error}); it needs parameters of "
+                f"other shapes than the factors of an MPO, which have four axes; plan format='low_rank', whose factors are "
+                f"matrices, or use another optimiser"
+            ) from error
+        finally:
+            self._stepping = False
+
+    def _refuse_direct(self, *_: Any) -> None:
+        if not self._stepping:
+            refuse_direct()
+
+    @contextmanager
+    def _recovering(self) -> Iterator[None]:
+        """After a step that failed half-way: W ← contract(T) as the factors are now, so that training can go on from there.
+
+        Not in a group: the other processes may be elsewhere.
+        """
+        try:
+            yield
+        except BaseException:
+            self._pullbacks.clear()
+            for weight in self.weights.values():
+                weight.clear()
+            self._failed = not self.exchange.recovers
+            if not self._failed:
+                self._restore()
+            raise
+
+    @torch.no_grad()
+    def _restore(self) -> None:
+        try:
+            for name in self.weights:
+                self.exchange.write([name], lambda n: self.weights[n].contracted(keep=False)[0])
+        finally:
+            self.guard.note()
