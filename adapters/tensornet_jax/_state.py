@@ -71,12 +71,15 @@ def _check_stack(name: str, fmt: tn.Format, layers: int | None, shape: tuple[int
 
 def factors_of(name: str, fmt: tn.Format, weight: Array, transposed: bool, gauge: str | tn.Mixed) -> Factors:
     """Factors of a weight, or of a stack of them, as its framework stores it. One whose values are known is decomposed,
-    and checked for NaN and Inf, at once, even where jit traces around it.
+    and checked for NaN and Inf, at once, even where jit traces around it. Beside a weight that is committed to no device
+    they are so too: else all that a step returns would become committed, and the second step compile anew.
     """
     traced = isinstance(weight, jax.core.Tracer)
     try:
         with nullcontext() if traced else jax.ensure_compile_time_eval(), jax.default_matmul_precision("float32"):
             factors = fmt.decompose(out_in(weight, transposed), gauge=gauge, check_finite=not traced)
+            if not getattr(weight, "committed", traced):
+                factors = tuple(jax.device_get(f) if f.committed else f for f in factors)
             return copied(factors)  # the weight itself may be among them, and both may be donated
     except TensorNetError as error:
         raise TensorNetError(f"{name}: {error}") from error
