@@ -40,7 +40,7 @@ def begin(
     with jax.default_matmul_precision("float32"):
         targets = {n: copied(_arrays(prepared(plan[n], f, options.gauge))) for n, f in ours.items()}
     kept = {n: copied(f) for n, f in ours.items()} if options.gauge == "procrustes" else {}
-    return AlignmentState(jnp.zeros((), jnp.int32), jnp.full((), jnp.nan), kept, targets)
+    return AlignmentState(jnp.zeros((), jnp.int32), jnp.full((), jnp.nan, jnp.result_type(float)), kept, targets)
 
 
 def loss_and_gradient(
