@@ -78,7 +78,7 @@ def factors_of(name: str, fmt: tn.Format, weight: Array, transposed: bool, gauge
     try:
         with nullcontext() if traced else jax.ensure_compile_time_eval(), jax.default_matmul_precision("float32"):
             factors = fmt.decompose(out_in(weight, transposed), gauge=gauge, check_finite=not traced)
-            if not getattr(weight, "committed", traced):
+            if not (traced or getattr(weight, "committed", False)):
                 factors = tuple(jax.device_get(f) if f.committed else f for f in factors)
             return copied(factors)  # the weight itself may be among them, and both may be donated
     except TensorNetError as error:
