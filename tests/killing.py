@@ -1,5 +1,6 @@
 """Run a training script, kill it with SIGKILL again and again, and let it go on from its last checkpoint."""
 
+import random
 import signal
 import subprocess
 import sys
@@ -26,6 +27,22 @@ def run_killed(script: Path, folder: Path, steps: int, final: str, every: int) -
             assert process.returncode == 0
         process.wait()
     return kills
+
+
+def run_killed_at_random(script: Path, folder: Path, steps: int, final: str, kills: int, seed: int = 0) -> None:
+    """Kill so many times, each up to a second after a step that the process before had not done; then let it end."""
+    moments = random.Random(seed)
+    for _ in range(kills):
+        process = start(script, folder, steps, pause=0.0)
+        seen, deadline = done(folder), time.monotonic() + 120
+        while process.poll() is None and done(folder) == seen and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(moments.random())
+        assert process.poll() is None, "it ended, or failed, before it was killed; let it have more steps"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not (folder / final).exists()
+    run_whole(script, folder, steps)
 
 
 def start(script: Path, folder: Path, steps: int, pause: float) -> subprocess.Popen[bytes]:
