@@ -13,6 +13,7 @@ from tensornet import TensorNetError
 from ._alignment import Aligner
 from ._exchange import Exchange
 from ._handover import carry, forget_empty, hand_over
+from ._places import Places
 from ._saved import check_saved, inner_names, load_inner, names_of, state_of
 from ._stepper import Stepper
 from ._weight import Weight, factors_of
@@ -44,7 +45,7 @@ class Overparameterized(Optimizer):
         if alignment is not None:
             self._aligner = exchange.agreed(lambda: Aligner(alignment, plan, self._weights, gauge))
             self.plan = self._aligner.plan
-        self._model = model
+        self._model, self._places = model, Places(model, exchange.parameters)
         super().__init__([dict(g) for g in inner.param_groups], dict(inner.defaults))
         self._outer_of = hand_over(inner, exchange.parameters, self._weights)
         self._stepper = Stepper(inner, exchange, self._weights, self._aligner, **options)
@@ -63,6 +64,7 @@ class Overparameterized(Optimizer):
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """dL/dW → dL/dT_k, one step of the inner optimiser on the factors, W ← contract(T)."""
+        self._places.refuse_replaced()
         self._stepper.check()
         self._carry_in()
         loss = self._stepper.step(closure)

@@ -161,3 +161,25 @@ def test_a_layer_without_a_shape_is_not_planned():
         tnt.plan(model, format="low_rank")
     model(torch.randn(2, 8))
     assert set(tnt.plan(model, format="low_rank")) == {"0.weight", "1.weight"}
+
+
+def test_a_model_that_was_given_other_tensors_is_no_longer_trained():
+    """load_state_dict(assign=True) puts the tensors themselves into the model; the optimiser holds the old ones."""
+    model, optimizer = made()
+    model.load_state_dict({n: t.clone() for n, t in model.state_dict().items()}, assign=True)
+    backward(model)
+    with pytest.raises(
+        tn.TensorNetError, match=r"another tensor as 0.weight, 1.weight than .*; make the optimiser anew"
+    ):
+        optimizer.step()
+
+
+def test_a_parameter_may_move_within_the_model():
+    model, optimizer = made()
+    backward(model)
+    before, layer = model[0].weight.detach().clone(), model[0]
+    model[0] = nn.Sequential(layer)
+    del layer.weight
+    layer.register_parameter("kernel", optimizer.param_groups[0]["params"][0])
+    optimizer.step()
+    assert not torch.equal(layer.kernel, before)
