@@ -3,7 +3,6 @@
 import pytest
 import torch
 from interplay.encoders import (
-    batch,
     classifier,
     is_contracted,
     largest_difference,
@@ -13,34 +12,11 @@ from interplay.encoders import (
     weights,
     wrapped,
 )
-from torch.utils.data import Dataset
-from transformers import BertForSequenceClassification, Trainer, TrainingArguments
+from interplay.trainers import Rows, trainer
+from transformers import BertForSequenceClassification
 
 import tensornet as tn
 import tensornet_torch as tnt
-
-
-class Rows(Dataset):
-    """64 single examples; `label` gives all of them the same one."""
-
-    def __init__(self, label=None):
-        self.rows = batch(0, 64)
-        if label is not None:
-            self.rows["labels"] = torch.full((64,), label)
-
-    def __len__(self):
-        return 64
-
-    def __getitem__(self, i):
-        return {name: column[i] for name, column in self.rows.items()}
-
-
-def trainer(folder, model, optimizer, *, data=None, **options):
-    quiet = {"use_cpu": True, "report_to": "none", "disable_tqdm": True, "logging_strategy": "no"}
-    usual = {"max_steps": 6, "per_device_train_batch_size": 4, "save_strategy": "no"}
-    arguments = TrainingArguments(output_dir=folder, **{**quiet, **usual, **options})
-    data = data or Rows()
-    return Trainer(model, arguments, train_dataset=data, eval_dataset=data, optimizers=(optimizer, None))
 
 
 @pytest.mark.row("HF `Trainer`: your optimiser through `optimizers=`")
