@@ -1,4 +1,4 @@
-"""A training run out of the state of the transformation, for any framework to go on with, and into it."""
+"""A training run out of the state of the transformation, for either framework to go on with, and into it."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -19,6 +19,7 @@ from ._state import OverparameterizedState, contracted, found
 from ._tree import branches, map_named, named_leaves
 
 MOMENTS = ("mu", "nu")
+Named = Mapping[str, tuple[Array, ...]]  # weight name → its factors; of a weight that has none, the one array
 
 
 def to_run(plan: tn.Plan, params: Any, state: Any, *, kernels: str = KERNEL) -> Run:
@@ -32,7 +33,7 @@ def to_run(plan: tn.Plan, params: Any, state: Any, *, kernels: str = KERNEL) -> 
     raises: TensorNetError for a state of another transformation than Adam, which alone means the same to both frameworks
     """
     held = found(state, "to_run")
-    adam = _adam(held.inner)
+    adam = _adam("to_run", held.inner)
     values = _copied(named_leaves(params) | held.factors, plan, kernels, _out_in)
     moments = {kind: _copied(branches(params, getattr(adam, kind)), plan, kernels, _out_in) for kind in MOMENTS}
     step = int(adam.count)
@@ -48,26 +49,25 @@ def from_run(run: Run, plan: tn.Plan, params: Any, state: Any, *, kernels: str =
     raises: TensorNetError if weights, formats or shapes of the two differ, or for a state of another transformation than Adam
     """
     held = found(state, "from_run")
-    _adam(held.inner)
-    like = _copied(named_leaves(params) | held.factors, plan, kernels, _out_in)
+    _adam("from_run", held.inner)
+    like = jax.eval_shape(lambda: _copied(named_leaves(params) | held.factors, plan, kernels, _out_in))
     run.check(plan, {name: [tuple(a.shape) for a in arrays] for name, arrays in like.items()})
     values = _copied(run.values, plan, kernels, _in_out)
     factors = {n: tuple(v.astype(f.dtype) for v, f in zip(values[n], held.factors[n], strict=True)) for n in plan}
     made = {name: contracted(plan, name, f) for name, f in factors.items()}
     params = map_named(lambda n, leaf: (made[n] if n in made else values[n][0]).astype(leaf.dtype), params)
     leaves = named_leaves(params)
+    moments = {kind: _copied(named, plan, kernels, _in_out) for kind, named in run.moments.items()}
     fresh = OverparameterizedState(
         factors=factors,
-        inner=_with_moments(
-            held.inner, run, params, {k: _copied(m, plan, kernels, _in_out) for k, m in run.moments.items()}
-        ),
+        inner=_with_moments(held.inner, run.step, params, moments, plan),
         written={name: sums(leaves[name], w) for name, w in made.items()},
         alignment=held.alignment and held.alignment._replace(steps=jnp.zeros_like(held.alignment.steps)),
     )
     return params, jax.tree.map(lambda s: fresh if s is held else s, state, is_leaf=lambda s: s is held)
 
 
-def _adam(inner: Any) -> optax.ScaleByAdamState:
+def _adam(who: str, inner: Any) -> optax.ScaleByAdamState:
     """The one state of Adam, beside which there may be counts and injected hyper-parameters."""
     leaves = jax.tree_util.tree_leaves_with_path(inner, is_leaf=_is_adam)
     states = [leaf for _, leaf in leaves if _is_adam(leaf)]
@@ -78,32 +78,32 @@ def _adam(inner: Any) -> optax.ScaleByAdamState:
     ]
     if len(states) != 1 or others:
         raise TensorNetError(
-            f"to_run: the inner state has {len(states)} states of optax.scale_by_adam, and beside them "
+            f"{who}: the inner state has {len(states)} states of optax.scale_by_adam, and beside them "
             f"{', '.join(others) or 'nothing'}, needed one and nothing else, because only Adam's means the same to both "
             f"frameworks; go on in JAX with a checkpoint of the state, or exchange factors with tensornet.save"
         )
     return states[0]
 
 
-def _with_moments(inner: Any, run: Run, params: Any, moments: Mapping[str, Mapping[str, tuple[Array, ...]]]) -> Any:
+def _with_moments(inner: Any, step: int, params: Any, moments: Mapping[str, Named], plan: tn.Plan) -> Any:
+    """The state `inner` at `step`, with other moments; without any, those of a fresh start."""
+
     def replaced(path: tuple[Any, ...], leaf: Any) -> Any:
         if _is_adam(leaf):
-            trees = {k: _like(getattr(leaf, k), params, run.formats, m) for k, m in moments.items()}
-            return leaf._replace(count=jnp.full_like(leaf.count, run.step), **trees)
-        return jnp.full_like(leaf, run.step) if _is_count(path) else leaf
+            trees = {kind: _like(getattr(leaf, kind), params, named, plan) for kind, named in moments.items()}
+            return leaf._replace(count=jnp.full_like(leaf.count, step), **trees)
+        return jnp.full_like(leaf, step) if _is_count(path) else leaf
 
     return jax.tree_util.tree_map_with_path(replaced, inner, is_leaf=_is_adam)
 
 
-def _like(old: Any, params: Any, planned: Mapping[str, Any], moments: Mapping[str, tuple[Array, ...]]) -> Any:
+def _like(old: Any, params: Any, named: Named, plan: tn.Plan) -> Any:
     """The tree `old`, as Adam keeps it, with other entries."""
-    new = map_named(lambda name, _: moments[name] if name in planned else moments[name][0], params)
+    new = map_named(lambda name, _: named[name] if name in plan else named[name][0], params)
     return jax.tree.map(lambda a, b: b.astype(a.dtype), old, new)
 
 
-def _copied(
-    named: Mapping[str, Any], plan: tn.Plan, kernels: str, turn: Callable[[Array], Array]
-) -> dict[str, tuple[Array, ...]]:
+def _copied(named: Mapping[str, Any], plan: tn.Plan, kernels: str, turn: Callable[[Array], Array]) -> Named:
     """In buffers of their own, which nobody donates; a dense kernel `turn`ed."""
 
     def copied(name: str, array: Any) -> Array:

@@ -22,7 +22,7 @@ def to_run(optimizer: Overparameterized) -> Run:
     it does not train (frozen weights, buffers), hyper-parameters, schedulers, and the rotations of an alignment.
     raises: TensorNetError for another inner optimiser than Adam or AdamW, which alone means the same to both frameworks
     """
-    state = _state(optimizer)
+    state = _state("to_run", optimizer)
     values = {
         name: tuple(x.detach().clone() for x in state["factors"].get(name, [parameter]))
         for name, parameter in _parameters(optimizer, state).items()
@@ -45,7 +45,7 @@ def from_run(run: Run, optimizer: Overparameterized) -> None:
     run  `Run.load(path, framework="torch")`, under the names of the model: `run.renamed({…})`
     raises: TensorNetError if weights, formats or shapes of the two differ, or the inner optimiser is not Adam or AdamW
     """
-    state = _state(optimizer)
+    state = _state("from_run", optimizer)
     parameters = _parameters(optimizer, state)
     run.check(
         optimizer.plan, {n: [tuple(x.shape) for x in state["factors"].get(n, [p])] for n, p in parameters.items()}
@@ -65,19 +65,19 @@ def from_run(run: Run, optimizer: Overparameterized) -> None:
     optimizer.load_state_dict(state)
 
 
-def _state(optimizer: Any) -> dict[str, Any]:
+def _state(who: str, optimizer: Any) -> dict[str, Any]:
     inner = optimizer.inner if isinstance(optimizer, Overparameterized) else None
     amsgrad = inner is not None and any(group.get("amsgrad") for group in inner.param_groups)
     if not isinstance(inner, torch.optim.Adam | torch.optim.AdamW) or amsgrad:
         raise TensorNetError(
-            f"to_run: got a {type(optimizer).__name__} around {type(inner).__name__}{' with amsgrad' if amsgrad else ''}, "
+            f"{who}: got a {type(optimizer).__name__} around {type(inner).__name__}{' with amsgrad' if amsgrad else ''}, "
             f"needed what overparameterize makes of an Adam or AdamW, because only their state means the same to both "
             f"frameworks; go on in PyTorch with state_dict(), or exchange factors with tensornet.save"
         )
     state: dict[str, Any] = optimizer.state_dict()
     if elsewhere := [name for name in optimizer.plan if name not in state["factors"]]:
         raise TensorNetError(
-            f"to_run: other processes own the factors of {', '.join(elsewhere)}, needed all, because a run is whole; make it "
+            f"{who}: other processes own the factors of {', '.join(elsewhere)}, needed all, because a run is whole; make it "
             f"in one process, of a state that torch.distributed.checkpoint saved"
         )
     return state

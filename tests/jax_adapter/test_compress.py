@@ -1,11 +1,14 @@
 """compress, dense and receipt of pytrees, and the node that stands for a weight as an array would: jit, grad, vmap."""
 
+import equinox as eqx
+import flax.errors
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 import torch
+from flax import linen, nnx
 from jax_adapter.students import batch, forward, params
 
 import tensornet as tn
@@ -232,3 +235,44 @@ def test_a_receipt_against_other_parameters():
         tn.TensorNetError, match=r"receipt: head.kernel is \(12, 6\), and in the original none of this name"
     ):
         tnj.receipt(s, {"blocks": []})
+
+
+# ---- what frameworks do with a node ---------------------------------------------------------------------------------
+
+
+def test_layers_of_equinox_take_it():
+    class Model(eqx.Module):
+        table: eqx.nn.Embedding
+        layer: eqx.nn.Linear
+
+        def __call__(self, token):
+            return self.layer(jax.nn.gelu(self.table(token)))
+
+    model = Model(eqx.nn.Embedding(30, 16, key=jax.random.key(0)), eqx.nn.Linear(16, 8, key=jax.random.key(1)))
+    plan = tnj.plan(model, ["table.weight", "layer.weight"], format="low_rank", rank=3)
+    s = tnj.compress(model, plan)
+    assert isinstance(eqx.partition(s, eqx.is_inexact_array)[0].layer.weight, tnj.Factorized)
+    ours, dense = eqx.filter_jit(lambda *models: [jax.vmap(m)(jnp.arange(5)) for m in models])(s, tnj.dense(s))
+    assert float(jnp.abs(ours - dense).max()) < 1e-5
+
+
+def test_nnx_keeps_it_in_its_parameter():
+    class Layer(nnx.Module):
+        def __init__(self):
+            self.kernel = nnx.Param(normal(12, 6))
+
+        def __call__(self, x):
+            return x @ self.kernel[...]
+
+    graph, state = nnx.split(Layer())
+    s = tnj.compress(state, tnj.plan(state, format="low_rank", rank=4))
+    assert isinstance(s["kernel"], nnx.Param)
+    assert close(nnx.merge(graph, s)(normal(2, 12)), nnx.merge(graph, tnj.dense(s))(normal(2, 12)))
+    assert [e.name for e in tnj.receipt(s, state).entries] == ["kernel"]
+
+
+def test_linen_does_not_take_it_and_says_so():
+    """docs/inference.md has an interceptor for this."""
+    _, s = small()
+    with pytest.raises(flax.errors.ScopeParamShapeError):
+        linen.Dense(6).apply({"params": s["head"]}, jnp.ones((2, 12)))

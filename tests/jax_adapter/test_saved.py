@@ -40,6 +40,8 @@ def test_it_comes_back_to_the_bit(dtype, tmp_path):
         assert a.dtype == b.dtype
         assert np.array_equal(np.asarray(a), np.asarray(b))
     assert [f.name for f in tmp_path.iterdir()] == [FILE]
+    with_function = params(0) | {"activation": jnp.tanh}  # as a module of Equinox has
+    assert tnj.from_pretrained(tmp_path, with_function)["activation"] is jnp.tanh
 
 
 def test_without_a_tree_it_is_a_dict_by_name(folder):

@@ -91,7 +91,7 @@ def _node(name: str, plan: tn.Plan, tensors: dict[str, Array]) -> Factorized:
 
 
 def _placed(folder: Path, held: dict[str, Any], like: Any) -> Any:
-    wanted = {name: tuple(leaf.shape) for name, leaf in named_leaves(like).items()}
+    wanted = {name: tuple(leaf.shape) for name, leaf in named_leaves(like).items() if hasattr(leaf, "shape")}
     missing, surplus = [n for n in wanted if n not in held], [n for n in held if n not in wanted]
     unlike = [f"{n} {tuple(held[n].shape)} for {s}" for n, s in wanted.items() if n in held and held[n].shape != s]
     if missing or surplus or unlike:
@@ -100,7 +100,9 @@ def _placed(folder: Path, held: dict[str, Any], like: Any) -> Any:
             f"in the file {_some(surplus)}, of another shape {_some(unlike)}; needed the same, because none may keep a value "
             f"of its own; pass the dense parameters that were compressed, or none and take the names as they are"
         )
-    return map_named(lambda name, _: held[name], like)
+    return map_named(
+        lambda name, leaf: held.get(name, leaf), like
+    )  # a module of Equinox has functions among its leaves
 
 
 def _read(folder: Path) -> tuple[dict[str, Array], dict[str, str]]:
