@@ -8,11 +8,11 @@ from torch import nn
 import tensornet as tn
 from tensornet import TensorNetError
 from tensornet._arrays import widest
+from tensornet._receipt import relative_error
 
 from .._weight import factors_of
 from ._factorized import factorized_weights
 from ._hosts import as_dense
-from ._receipt import relative_error
 from ._replace import Filled, Planned, factorized, planned, replaced
 
 

@@ -9,8 +9,7 @@ from typing import Any
 from torch import nn
 
 from tensornet import TensorNetError
-
-from ._note import KEY
+from tensornet.files._compressed import KEY
 
 Ties = dict[int, dict[str, str]]  # id of a model of Transformers, the whole one or a part → {tied name: name}
 

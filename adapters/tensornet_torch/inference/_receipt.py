@@ -1,47 +1,15 @@
-"""Receipt: what compression took and what it cost, weight by weight."""
+"""What the factorised weights of a model cost."""
 
 import math
-from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from tensornet import Format, TensorNetError
-from tensornet._arrays import nonzero, widest
-from tensornet._columns import columns
-from tensornet._precise import frobenius, precise
+from tensornet import TensorNetError
+from tensornet._arrays import widest
+from tensornet._receipt import Entry, Receipt, relative_error
 
 from ._factorized import factorized_weights
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One weight: ‖W − contract(T)‖/‖W‖ in the Frobenius norm, and its numbers of parameters.
-
-    format  None of a weight that is dense
-    error   None where it was never measured, because no dense weight was there
-    """
-
-    name: str
-    format: Format | None
-    error: float | None
-    before: int
-    after: int
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """All factorised weights, and the parameters of the whole model. As text, a table."""
-
-    entries: tuple[Entry, ...]
-    before: int
-    after: int
-
-    def __str__(self) -> str:
-        rows: list[tuple[str, ...]] = [("weight", "format", "rel. error", "before", "after", "×")]
-        rows += [_row(e.name, e.format.name if e.format else "dense", e.error, e.before, e.after) for e in self.entries]
-        rows += [_row("whole model", "", None, self.before, self.after)]
-        return columns(rows, right=range(2, 6))
 
 
 def receipt(model: nn.Module, original: nn.Module | None = None) -> Receipt:
@@ -70,13 +38,7 @@ def receipt(model: nn.Module, original: nn.Module | None = None) -> Receipt:
     return Receipt(tuple(entries), after + sum(e.before - e.after for e in entries), after)
 
 
-def relative_error(made: Tensor, weight: Tensor) -> float:
-    """‖W − made‖/‖W‖ in the widest dtype; of a zero weight ‖made‖."""
-    made, exact = precise([made, weight])
-    return float(frobenius(exact - made, 0) / nonzero(frobenius(exact, 0)))
-
-
-def _of(weights: dict[str, nn.Parameter], name: str, shape: torch.Size) -> Tensor:
+def _of(weights: dict[str, nn.Parameter], name: str, shape: torch.Size) -> nn.Parameter:
     if name not in weights or weights[name].shape != shape:
         got = tuple(weights[name].shape) if name in weights else "none of this name"
         raise TensorNetError(
@@ -84,7 +46,3 @@ def _of(weights: dict[str, nn.Parameter], name: str, shape: torch.Size) -> Tenso
             f"measured against the other; pass the dense model that was compressed"
         )
     return weights[name]
-
-
-def _row(name: str, kind: str, error: float | None, before: int, after: int) -> tuple[str, ...]:
-    return name, kind, "–" if error is None else f"{error:.1e}", f"{before:,}", f"{after:,}", f"{after / before:.3f}"

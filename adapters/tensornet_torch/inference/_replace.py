@@ -12,6 +12,7 @@ from torch import nn
 
 import tensornet as tn
 from tensornet import Format, TensorNetError
+from tensornet.files._compressed import write_note
 
 from .._conv1d import is_conv1d
 from ._conv import FactorizedConv2d
@@ -19,7 +20,6 @@ from ._embedding import FactorizedEmbedding
 from ._factorized import Factorized, factorized_weights
 from ._hosts import as_factorized, ties_of
 from ._linear import FactorizedLinear
-from ._note import write_note
 
 _LINEAR = (nn.Linear, nn.modules.linear.NonDynamicallyQuantizableLinear)  # the latter is in nn.MultiheadAttention
 Filled = tuple[Sequence[torch.Tensor], float | None]  # factors, and the relative error that they make

@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 from tensornet import TensorNetError
+from tensornet.files._compressed import KEY, read_note
 from tensornet.files._folder import WEIGHTS
 from tensornet.files._replace import replacing
 
 from ._factorized import factorized_weights
 from ._hosts import is_pretrained, skeleton
-from ._note import KEY, read_note
 from ._replace import Filled, Planned, factorized, note_of, planned
 from ._tensors import assign, named_tensors, read
 
