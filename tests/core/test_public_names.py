@@ -19,10 +19,11 @@ def test_names_of_the_core():
 
 
 def test_names_of_the_adapters():
-    torch_names = (
-        "plan overparameterize Alignment Overparameterized compress dense receipt save_pretrained from_pretrained"
+    torch_names = "plan overparameterize Alignment Overparameterized compress dense receipt save_pretrained from_pretrained to_run from_run"
+    jax_names = (
+        "plan overparameterize materialize Alignment OverparameterizedState compress dense receipt Factorized save_pretrained "
+        "from_pretrained to_run from_run"
     )
-    jax_names = "plan overparameterize materialize Alignment OverparameterizedState"
     assert set(torch_names.split()) <= set(dir(tensornet_torch))
     assert set(jax_names.split()) <= set(dir(tensornet_jax))
 
