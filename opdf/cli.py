@@ -51,7 +51,7 @@ def demo(
 
 
 def bench(
-    parts: tuple[Literal["decompose", "contract", "apply", "peers", "step", "inference"], ...] = (
+    parts: tuple[Literal["decompose", "contract", "apply", "peers", "step", "jax_step", "inference"], ...] = (
         "decompose",
         "contract",
         "apply",
@@ -64,8 +64,8 @@ def bench(
     Args:
         parts: What to time: decompositions over one SVD, contractions over their matrix products, whether apply takes
             the quicker way, the same decompositions by TensorLy, torchTT and quimb, which the extra `oracles` brings, and
-            whole distillation steps of a 6-layer BERT with and without OPDF, which take minutes and 10 GB, and factorised
-            layers of KroneckerBERT over the dense ones.
+            whole distillation steps of a 6-layer BERT with and without OPDF, in PyTorch (step) and compiled by JAX (jax_step),
+            which take minutes and 10 GB, and factorised layers of KroneckerBERT over the dense ones.
             Where all but the first lose, their tables say so.
         as_json: Print the rows as JSON instead of the tables.
     """

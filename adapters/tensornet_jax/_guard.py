@@ -1,5 +1,6 @@
 """The guard: whether somebody else wrote a planned weight between two updates, by checksums of its bits."""
 
+import logging
 import math
 from typing import Any
 
@@ -11,6 +12,17 @@ import tensornet as tn
 from tensornet import TensorNetError
 
 from ._tree import named_leaves
+
+GUARDS = ("raise", "nan")
+_LOG = logging.getLogger("tensornet_jax")
+
+
+def check_guard(guard: str) -> None:
+    if guard not in GUARDS:
+        raise TensorNetError(
+            f"overparameterize: guard={guard!r}, needed one of {', '.join(GUARDS)}, because a compiled update cannot ask what "
+            f"to do about a weight that somebody else wrote; take 'raise', or 'nan' on several devices"
+        )
 
 
 def first_sums(fmt: tn.Format, made: Array, leaf: Array) -> Array:
@@ -25,30 +37,42 @@ def sums(leaf: Array, made: Array) -> Array:
     return jnp.stack([checksum(leaf), checksum(made.astype(leaf.dtype))])
 
 
-def refuse_overwritten(written: dict[str, Array], params: Any) -> None:
-    """Raise at once where values can be looked at, and else when the compiled step runs.
+def overwritten(written: dict[str, Array], params: Any) -> dict[str, Array]:
+    """Whether each weight has other bits than the last update, or `materialize`, left it with."""
+    leaves = named_leaves(params)
+    return {n: jnp.all(checksum(leaves[n]) != sums) for n, sums in written.items()}
+
+
+def refuse(changed: dict[str, Array], guard: str) -> None:
+    """Raise at once where values can be looked at; else, when the compiled step runs, raise or write to the log.
 
     Under vmap the branch below becomes a choice between two results, so that the callback always runs, for each member:
     it looks for itself whether there is anything to refuse.
     """
-    leaves, names = named_leaves(params), tuple(written)
-    changed = jnp.stack([jnp.all(checksum(leaves[n]) != written[n]) for n in names])
+    names, found = tuple(changed), jnp.stack(list(changed.values()))
+    traced = isinstance(found, jax.core.Tracer)
 
-    def refuse(changed: Array) -> None:
-        guilty = [n for n, c in zip(names, changed, strict=True) if c]
-        if guilty:
-            raise TensorNetError(
-                f"overparameterize: somebody else wrote {', '.join(guilty)} since the last update (a loaded checkpoint, an "
-                f"EMA swap, a transformation after this one?), or a truncated weight was never replaced by its truncation; "
-                f"this update would undo that, because the factors are the truth; put the old values back, call state = "
-                f"tx.init(params) to decompose the new ones, or after init of truncated formats params = "
-                f"tensornet_jax.materialize(plan, state, params)"
-            )
+    def look(found: Array) -> None:
+        guilty = ", ".join(n for n, c in zip(names, found, strict=True) if c)
+        if guilty and guard == "nan" and traced:
+            _LOG.error("%s The updates are NaN.", _message(guilty))
+        elif guilty:
+            raise TensorNetError(_message(guilty))
 
-    if isinstance(changed, jax.core.Tracer):
-        jax.lax.cond(changed.any(), lambda: jax.debug.callback(refuse, changed), lambda: None)
+    if traced:
+        jax.lax.cond(found.any(), lambda: jax.debug.callback(look, found), lambda: None)
     else:
-        refuse(changed)
+        look(found)
+
+
+def _message(guilty: str) -> str:
+    return (
+        f"overparameterize: somebody else wrote {guilty} since the last update (a loaded checkpoint, an "
+        f"EMA swap, a transformation after this one?), or a truncated weight was never replaced by its truncation; "
+        f"this update would undo that, because the factors are the truth; put the old values back, call state = "
+        f"tx.init(params) to decompose the new ones, or after init of truncated formats params = "
+        f"tensornet_jax.materialize(plan, state, params)"
+    )
 
 
 def checksum(array: Array) -> Array:

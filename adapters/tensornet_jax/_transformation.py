@@ -11,7 +11,7 @@ import tensornet as tn
 from tensornet import TensorNetError
 
 from . import _alignment
-from ._guard import first_sums, refuse_overwritten, sums
+from ._guard import check_guard, first_sums, overwritten, refuse, sums
 from ._state import AlignmentState, Factors, OverparameterizedState, contracted, decomposed
 from ._tree import branches, map_named, named_leaves, out_in
 
@@ -22,6 +22,7 @@ def overparameterize(
     *,
     alignment: tn.Alignment | None = None,
     gauge: str | tn.Mixed = "balanced",
+    guard: str = "raise",
 ) -> optax.GradientTransformationExtraArgs:
     """Train the planned weights through their factors, with the user's own transformation `tx`.
 
@@ -34,11 +35,15 @@ def overparameterize(
                params = materialize(plan, state, params), so that the first gradient is of the model that is trained
     alignment  adds the gradient of the tensor alignment loss; its last value is state.alignment.loss
     gauge      of the first decomposition; "balanced" is the paper's
+    guard      what a compiled update does when somebody else wrote a planned weight since the last one: "raise"
+               jax.errors.JaxRuntimeError; or "nan", which makes the updates of that weight NaN and writes the message to the
+               log of `tensornet_jax`. On several devices take "nan": the one that raises leaves the others waiting
 
     raises: TensorNetError if the parameters lack a planned weight, one has NaN or Inf, or somebody else wrote one between
-    two updates. Inside jit, where values cannot be looked at, the last arrives as jax.errors.JaxRuntimeError with the
-    same message, and the first decomposition takes values as they are.
+    two updates. Inside jit, where values cannot be looked at, the last arrives as `guard` says, and the first decomposition
+    takes values as they are.
     """
+    check_guard(guard)
     if not (isinstance(plan, tn.Plan) and len(plan) and hasattr(tx, "update")):
         raise TensorNetError(
             f"overparameterize: got ({type(tx).__name__}, {type(plan).__name__}), needed an optax transformation and a plan "
@@ -61,14 +66,16 @@ def overparameterize(
 
     def update(gradients: Any, state: OverparameterizedState, params: Any = None, **extra: Any) -> Any:
         _check(state, params, alignment)
-        refuse_overwritten(state.written, params)
+        changed = overwritten(state.written, params)
+        refuse(changed, guard)
         pulled, aligned = _gradients(plan, alignment, state, gradients)
         before = _with_factors(params, state.factors)
         steps, inner_state = inner.update(_with_factors(gradients, pulled), state.inner, before, **extra)
         after = branches(params, optax.apply_updates(before, steps))
         factors = {name: after[name] for name in plan}
         made = {name: contracted(plan, name, f) for name, f in factors.items()}
-        updates = _updates(made, params, gradients, branches(params, steps))
+        poisoned = changed if guard == "nan" else {}
+        updates = _updates(made, params, gradients, branches(params, steps), poisoned)
         arrived = named_leaves(optax.apply_updates(params, updates))
         written = {name: sums(arrived[name], w) for name, w in made.items()}
         return updates, OverparameterizedState(factors, inner_state, written, aligned)
@@ -89,7 +96,9 @@ def _gradients(
     return pulled, aligned
 
 
-def _updates(made: dict[str, Array], params: Any, gradients: Any, steps: dict[str, Any]) -> Any:
+def _updates(
+    made: dict[str, Array], params: Any, gradients: Any, steps: dict[str, Any], poisoned: dict[str, Array]
+) -> Any:
     """The way from `params` to the weights `made` of the new factors; elsewhere the inner transformation's own step.
 
     In the dtype of the gradient, as all of optax has it: wrappers that may reject an update need that.
@@ -99,7 +108,8 @@ def _updates(made: dict[str, Array], params: Any, gradients: Any, steps: dict[st
     def way(name: str, leaf: Array) -> Array:
         if name not in made:
             return steps[name]
-        return _rounded(made[name] - jnp.asarray(leaf, made[name].dtype), dense[name].dtype)
+        update = _rounded(made[name] - jnp.asarray(leaf, made[name].dtype), dense[name].dtype)
+        return jnp.where(poisoned[name], jnp.nan, update) if name in poisoned else update
 
     return map_named(way, params)
 

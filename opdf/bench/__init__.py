@@ -12,6 +12,9 @@ from ._decompose import measure as measure
 from ._inference import InferenceRow as InferenceRow
 from ._inference import inference as inference
 from ._inference import inference_table as inference_table
+from ._jax_step import JaxStepRow as JaxStepRow
+from ._jax_step import jax_step_table as jax_step_table
+from ._jax_step import jax_steps as jax_steps
 from ._peers import PeerRow as PeerRow
 from ._peers import peer_table as peer_table
 from ._peers import peers as peers
@@ -29,5 +32,6 @@ PARTS: dict[str, tuple[Callable[[], Iterable[Any]], Callable[[Any], Any]]] = {
     "apply": (grids, apply_table),
     "peers": (peers, peer_table),
     "step": (steps, step_table),
+    "jax_step": (jax_steps, jax_step_table),
     "inference": (inference, inference_table),
 }

@@ -197,9 +197,9 @@ def test_the_teachers_gram_matrices_are_made_once():
     unit, *grams = state.alignment.targets[NAME]
     assert all(g.shape == (k, k) for g, k in zip(grams, (g.shape[0] for g in grams), strict=True))
     np.testing.assert_allclose(unit.ravel(), jnp.linalg.norm(teacher), rtol=1e-6)
-    pulled = tx.update(jax.tree.map(jnp.zeros_like, p), state, p)[0]["fc"]["kernel"]
-    factors = state.factors[NAME]
-    slope = jax.grad(lambda f: tn.align(fmt, f, fmt.decompose(teacher), gauge="invariant"))(factors)
+    pulled = jax.jit(tx.update)(jax.tree.map(jnp.zeros_like, p), state, p)[0]["fc"]["kernel"]
+    factors, target = state.factors[NAME], fmt.decompose(teacher)
+    slope = jax.jit(jax.grad(lambda f: tn.align(fmt, f, target, gauge="invariant")))(factors)
     moved = tuple(f - 0.1 * 0.3 * s for f, s in zip(factors, slope, strict=True))
     np.testing.assert_allclose(pulled, fmt.contract(moved).T - p["fc"]["kernel"], atol=2e-6)
 
@@ -208,3 +208,21 @@ def test_targets_that_stand_are_held_once():
     states = {gauge: ours(params(0), gauge=gauge).init(params(0)).alignment for gauge in ("none", "procrustes")}
     assert states["none"].teacher == {}
     assert states["none"].targets.keys() == states["procrustes"].teacher.keys() == {NAME}
+
+
+# ---- the other guard ------------------------------------------------------------------------------------------------
+
+
+def test_a_guard_that_poisons_one_seed_and_says_so(caplog):
+    many = seeds()
+    tx = tnj.overparameterize(optax.sgd(0.1), plan(params(0)), guard="nan")
+    step = jax.jit(jax.vmap(stepper(tx), in_axes=(0, 0, None)))
+    many, state = step(many, jax.jit(jax.vmap(tx.init))(many), data(0))
+    many["fc"]["kernel"] = many["fc"]["kernel"].at[1, 0, 0].add(1.0)
+    after, _ = step(many, state, data(1))
+    jax.effects_barrier()
+    assert jnp.isnan(after["fc"]["kernel"]).all(axis=(1, 2)).tolist() == [False, True]
+    assert jnp.isfinite(after["fc"]["kernel"][0]).all()
+    assert [r.message.startswith(f"overparameterize: somebody else wrote {NAME}") for r in caplog.records] == [True]
+    with pytest.raises(tn.TensorNetError, match=r"guard='warn', needed one of raise, nan"):
+        tnj.overparameterize(optax.sgd(0.1), plan(params(0)), guard="warn")
