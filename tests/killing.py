@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def run_whole(script: Path, folder: Path, steps: int) -> None:
-    assert start(script, folder, steps, pause=0.0).wait(timeout=120) == 0
+    assert start(script, folder, steps, pause=0.0).wait(timeout=600) == 0
 
 
 def run_killed(script: Path, folder: Path, steps: int, final: str, every: int) -> int:

@@ -105,6 +105,7 @@ class Factorized:
 
     def _of_rows(self, x: Array) -> Array:
         """x @ weight; x @ W, which no format applies, as the transpose of v ↦ v @ W.T."""
+        x = x.astype(jnp.result_type(x.dtype, self.dtype))
         if self.transposed:
             return self.apply(x)
         rows, cols = self.shape
@@ -114,7 +115,6 @@ class Factorized:
                 f"{rows, cols} as it stands and x @ weight sums over its first axis; bring x (…, {rows}), or take apply(x), "
                 f"which is x @ W.T"
             )
-        x = x.astype(jnp.result_type(x.dtype, self.dtype))
         (y,) = jax.linear_transpose(self.apply, jax.ShapeDtypeStruct((*x.shape[:-1], cols), x.dtype))(x)
         return y
 
@@ -124,8 +124,8 @@ class Factorized:
     def _check_matrix(self, what: str) -> None:
         if self.ndim != 2:
             raise TensorNetError(
-                f"Factorized.{what}: the weight is {self.shape}, needed a matrix, because it says nothing of other axes; of a "
-                f"stack take one at a time (jax.vmap and jax.lax.scan do), of a convolution dense()"
+                f"Factorized.{what}: the weight is {self.shape}, needed a matrix, because of more axes it could mean one "
+                f"thing or another; of a stack take one at a time (jax.vmap and jax.lax.scan do), of a convolution dense()"
             )
 
     def __repr__(self) -> str:
