@@ -5,7 +5,7 @@ each product. A module is called with one token as well as with thousands, and c
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -62,27 +62,21 @@ class Product:
     matmul  left @ right
     linear  left @ rightᵀ
     middle  right @ left: what is summed stands in the middle of left, and what is new takes its place
+    few     left @ rightᵀ of few operations
     """
 
     left: int
     right: int
     as_left: View
     as_right: View
-    call: Literal["matmul", "linear", "middle"]
+    call: Literal["matmul", "linear", "middle", "few"]
 
     def __call__(self, left: Tensor, right: Tensor) -> Tensor:
         left, right = self.as_left(left), self.as_right(right)
+        if self.call == "few":
+            return few(left, right)
         if self.call == "linear":
             return F.linear(left, right)
-        return torch.matmul(right, left) if self.call == "middle" else torch.matmul(left, right)
-
-    def of_one(self, left: Tensor, right: Tensor) -> Tensor:
-        """The same for one row of x."""
-        left, right = self.as_left(left), self.as_right(right)
-        if self.call == "linear":
-            return few(left, right)
-        if self.call == "middle" and left.shape[0] == 1:
-            return few(right, left[0].t())[None]
         return torch.matmul(right, left) if self.call == "middle" else torch.matmul(left, right)
 
 
@@ -98,37 +92,37 @@ class Carry:
     result: View
 
     @staticmethod
-    def of_product(network: Network, candidate: Candidate, *, few: bool) -> "Carry":
-        """x @ W.T; x (n, cols) is the last operand. `few` rows: a stack of products is hardly one."""
+    def of_product(network: Network, candidate: Candidate, *, few: bool = False, one: bool = False) -> "Carry":
+        """x @ W.T; x (n, cols) is the last operand. `few` rows: a stack of products is hardly one. `one`: for n = 1 alone."""
         operands, output = (*network.factors, (ROWS, *network.cols)), (ROWS, *network.rows)
-        return _carry(candidate.name, operands, output, network.size, candidate.order, stack=1 if few else STACK)
+        size, stack = {**network.size, ROWS: 1 if one else -1}, 1 if few else STACK
+        return _carry(candidate.name, operands, output, size, candidate.order, stack)
 
     @staticmethod
-    def of_lookup(network: Network, picked: tuple[Indices, ...]) -> "Carry":
-        """Rows of W, of what has been `picked` from the factors."""
-        output, size = (ROWS, *network.cols), {**network.size, ROWS: MANY}
-        return _carry("lookup", picked, output, network.size, search(picked, output, size), stack=STACK)
+    def of_lookup(network: Network, picked: tuple[Indices, ...], *, one: bool = False) -> "Carry":
+        """Rows of W, of what has been `picked` from the factors. `one`: for one row alone."""
+        output, many = (ROWS, *network.cols), {**network.size, ROWS: MANY}
+        size = {**network.size, ROWS: 1 if one else -1}
+        return _carry("lookup", picked, output, size, search(picked, output, many), STACK)
 
     def __call__(self, operands: Sequence[Tensor]) -> Tensor:
         """The matrix (n, …); x comes last."""
-        values, products = list(operands), self.products
-        alone = not (torch.is_grad_enabled() or _is_traced()) and operands[-1].shape[0] == 1
-        for p in products:
-            values.append(p.of_one(values[p.left], values[p.right]) if alone else p(values[p.left], values[p.right]))
+        values = list(operands)
+        for p in self.products:
+            values.append(p(values[p.left], values[p.right]))
         return self.result(values[-1])
 
 
-def _is_traced() -> bool:
-    """Whether what is done now will be done again for other numbers of rows."""
-    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+def untraced() -> bool:
+    """Whether what is done now is for this number of rows alone."""
+    return not (torch.compiler.is_compiling() or torch.jit.is_tracing())
 
 
 def _carry(
-    name: str, operands: tuple[Indices, ...], output: Indices, sizes: Mapping[str, int], order: Order, *, stack: int
+    name: str, operands: tuple[Indices, ...], output: Indices, size: dict[str, int], order: Order, stack: int
 ) -> Carry:
-    size = {**sizes, ROWS: -1}
-    held = [tuple(i for i in o if size[i] != 1) for o in operands]
-    output = tuple(i for i in output if size[i] != 1)
+    """For any number of rows where size[ROWS] is -1."""
+    held, output = ([tuple(i for i in o if size[i] != 1) for o in operands], tuple(i for i in output if size[i] != 1))
     live, products = list(range(len(held))), []
     for positions in order:
         pair = [live[p] for p in positions]
@@ -139,7 +133,8 @@ def _carry(
         products.append(product)
         live.append(len(held))
         held.append(made)
-    return Carry(name, tuple(products), View.of(held[-1], ((ROWS,), output[1:]), size))
+    rows = output[:1] if ROWS in output else ()
+    return Carry(name, tuple(products), View.of(held[-1], (rows, output[len(rows) :]), size))
 
 
 def _product(
@@ -152,6 +147,8 @@ def _product(
     """
     x, factor = held[left], held[right]
     batch, summed = (tuple(i for i in x if i in factor and (i in needed) is kept) for kept in (True, False))
+    if size[ROWS] == 1 and not batch:
+        return _product_of_one(left, right, held, summed, output, size)
     free = tuple(i for i in x if i not in factor)
     new = tuple(sorted((i for i in factor if i not in x), key=lambda i: (*output, i).index(i)))
     start = x.index(summed[0]) if summed else 0
@@ -169,3 +166,15 @@ def _product(
     stack = (batch,) if batch else ()
     views = View.of(x, (*stack, free, summed), size), View.of(factor, (*stack, summed, new), size)
     return Product(left, right, *views, "matmul"), (*batch, *free, *new)
+
+
+def _product_of_one(
+    left: int, right: int, held: list[Indices], summed: Indices, output: Indices, size: dict[str, int]
+) -> tuple[Product, Indices]:
+    """Y[f, n] = Σ_s X[f, s] R[n, s], X being that which comes first in the output."""
+    left, right = sorted(
+        (left, right), key=lambda k: min([output.index(i) for i in held[k] if i in output], default=len(output))
+    )
+    free, new = (tuple(i for i in held[k] if i not in summed) for k in (left, right))
+    views = View.of(held[left], (free, summed), size), View.of(held[right], (new, summed), size)
+    return Product(left, right, *views, "few"), (*free, *new)

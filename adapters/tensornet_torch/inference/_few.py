@@ -16,11 +16,12 @@ WORK = 2**18  # multiplications from which on threads are worth their while
 def few(left: Tensor, right: Tensor) -> Tensor:
     """left @ rightᵀ (n, m) for left (n, k) and right (m, k), on one thread where a side is that short."""
     (n, k), m = left.shape, right.shape[0]
-    if m <= SIDE < n:  # to BLAS a narrow result is dear, and a flat one is not
-        return few(right.contiguous(), left).t()
+    narrow = m <= SIDE < n
     alone = torch.get_num_threads() == 1 or left.device.type != "cpu" or torch.is_autocast_enabled("cpu")
-    if alone or min(n, k) > SIDE or n * k * m > WORK or not n * k * m:
-        return F.linear(left, right)
+    if alone or min(n, k, m) > SIDE or n * k * m > WORK or not n * k * m:
+        return F.linear(right, left).t() if narrow else F.linear(left, right)  # to BLAS a narrow result is dear
+    if narrow:
+        return torch.stack([torch.mv(left, row) for row in right.unbind()], 1)
     if n <= SIDE:
         return torch.stack([torch.mv(right, row) for row in left.unbind()])
     first, *rest = (torch.outer(a, b) for a, b in zip(left.unbind(1), right.unbind(1), strict=True))

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from tensornet import Format, Network
 
-from ._carry import ROWS, Carry, View
+from ._carry import ROWS, Carry, View, untraced
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,13 @@ class Pick:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of one format's table, `features` of them shown (the rest is padding)."""
+    """Rows of one format's table, `features` of their entries shown (the rest is padding); `one` is for a row alone, where no
+    gradient is taken.
+    """
 
     picks: tuple[Pick, ...]
     carry: Carry
+    one: Carry
     features: int
 
     @staticmethod
@@ -60,14 +64,16 @@ class Rows:
         numbers = {p.factor for p in picks}
         rest = [tuple(i for i in f if i not in network.rows) for f in network.factors]
         picked = tuple((ROWS, *r) if k in numbers else r for k, r in enumerate(rest))
-        return Rows(picks, Carry.of_lookup(network, picked), fmt.matrix_shape[1])
+        carry, one = (Carry.of_lookup(network, picked, one=alone) for alone in (False, True))
+        return Rows(picks, carry, one, fmt.matrix_shape[1])
 
     def __call__(self, factors: Sequence[Tensor], ids: Tensor) -> Tensor:
         """(*ids.shape, features)."""
         operands, flat = list(factors), ids.reshape(-1)
         for pick in self.picks:
             operands[pick.factor] = pick(operands[pick.factor], flat)
-        rows = self.carry(operands)
+        alone = not torch.is_grad_enabled() and untraced() and flat.shape[0] == 1
+        rows = (self.one if alone else self.carry)(operands)
         return rows[:, : self.features].reshape(*ids.shape, self.features)
 
 

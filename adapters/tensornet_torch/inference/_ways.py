@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from tensornet import Format, TensorNetError
 
-from ._carry import Carry
+from ._carry import Carry, untraced
 
 ROWS = tuple(4**k for k in range(9))  # 1 … 65,536; costs are asked for at these, and taken up to twice as many
 Way = tuple[float, Carry]  # up to so many rows, how
@@ -20,6 +20,7 @@ Way = tuple[float, Carry]  # up to so many rows, how
 class Ways:
     """x @ W.T by the quickest order of products for the rows that x has, by `tensornet.cost`.
 
+    one       for one row, where no gradient is taken
     forward   where no gradient is taken, in rising order of rows; the last has no limit
     training  where one is
     features  columns of the weight
@@ -27,6 +28,7 @@ class Ways:
     out       rows of the weight
     """
 
+    one: Carry
     forward: tuple[Way, ...]
     training: tuple[Way, ...]
     features: int
@@ -38,9 +40,12 @@ class Ways:
     def of(fmt: Format) -> "Ways":
         out, features = fmt.matrix_shape
         missing = fmt.network.shape[1] - features
-        return Ways(_ways(fmt, gradients=False), _ways(fmt, gradients=True), features, missing, out)
+        one = Carry.of_product(fmt.network, fmt.explain(1, gradients=False).chosen, one=True)
+        return Ways(one, _ways(fmt, gradients=False), _ways(fmt, gradients=True), features, missing, out)
 
     def choose(self, rows: int, *, gradients: bool) -> Carry:
+        if not gradients and untraced() and rows == 1:
+            return self.one
         ways = self.training if gradients else self.forward
         for limit, carry in ways[:-1]:
             if _surely(rows <= limit):

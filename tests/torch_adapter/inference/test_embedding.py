@@ -24,6 +24,15 @@ def test_rows_are_those_of_lookup(fmt):
         assert torch.allclose(Rows.of(fmt)(factors, ids), fmt.lookup(factors, ids))
 
 
+@pytest.mark.parametrize("fmt", FORMATS, ids=repr)
+def test_a_row_alone_without_gradients(fmt):
+    """It has an order of products of its own."""
+    factors = random(fmt)
+    with torch.no_grad():
+        for k in (0, fmt.shape[0] - 1):
+            assert torch.allclose(Rows.of(fmt)(factors, torch.tensor([k])), fmt.lookup(factors, torch.tensor([k])))
+
+
 @pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
 def test_forward_and_gradients_are_those_of_the_table(dtype):
     made = tnt.FactorizedEmbedding(FMT, dtype=torch.float64)
