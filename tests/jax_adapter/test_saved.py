@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax_adapter.students import params
-from safetensors.numpy import save_file
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 import tensornet as tn
 import tensornet_jax as tnj
@@ -57,6 +58,17 @@ def test_a_stack_comes_back(tmp_path):
     stack = tnj.Factorized(tuple(jnp.ones((5, *s)) for s in fmt.shapes), fmt)
     tnj.save_pretrained({"layers": stack}, tmp_path)
     assert tnj.from_pretrained(tmp_path)["layers"].shape == (5, 3, 4)
+
+
+def test_the_note_may_stand_in_a_config_as_transformers_has_it(folder):
+    tensors, held = load_file(folder / FILE), tnj.from_pretrained(folder)
+    with safe_open(folder / FILE, "np") as file:
+        note = json.loads(file.metadata()["tensornet"])
+    save_file(tensors, folder / FILE)
+    (folder / "config.json").write_text(json.dumps({"architectures": ["Student"], "tensornet": note}))
+    again = tnj.from_pretrained(folder)
+    assert jax.tree.structure(again) == jax.tree.structure(held)
+    assert jax.tree.all(jax.tree.map(jnp.array_equal, again, held))
 
 
 def refused(folder, match, like=None):
