@@ -37,8 +37,8 @@ def check(results, alone):
 
 @pytest.mark.row(
     "DDP, two processes, 20 steps",
-    limit="equal to one process to 1e-6; with `group=` factors, moments and targets of each weight on one process, none on more "
-    "than 1.2/N of all; without, every process does all the work",
+    limit="equal to one process to 1e-6; with `group=` factors, moments and targets of each weight on one process, none on "
+    "more than 1.2/N of all; without, every process does all the work",
 )
 def test_ddp(found, alone):
     check(found["ddp"], alone)
@@ -46,7 +46,8 @@ def test_ddp(found, alone):
 
 @pytest.mark.row(
     "FSDP2 `fully_shard`, two processes, 20 steps",
-    limit="the same; shard before the optimiser is made; `Shard` and `Replicate`, not the strided shards of FSDP with tensor parallelism",
+    limit="the same; shard before the optimiser is made; `Shard` and `Replicate`, not the strided shards of FSDP with tensor "
+    "parallelism",
 )
 def test_fsdp(found, alone):
     check(found["fsdp"], alone)
