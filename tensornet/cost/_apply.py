@@ -1,6 +1,7 @@
 """x @ W.T from the factors of W, the way that a Choice takes."""
 
 import math
+import operator
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ def apply(
     lead = fmt.check_factors(factors)
     _check(fmt, x, lead)
     xp, axes = namespace(x, *factors), tuple(x.shape[len(lead) : -1])
-    batch, volume = math.prod([*axes]), math.prod([*lead])
+    batch, volume = operator.index(math.prod([*axes])), math.prod([*lead])  # a number, also where torch.compile has a symbol
     if batch * volume == 0:
         return xp.zeros((*lead, *axes, fmt.matrix_shape[0]), dtype=x.dtype, device=device(x))
     size = itemsize(x)  # dtypes of two libraries are not to be compared, as keys are

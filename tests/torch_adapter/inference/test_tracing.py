@@ -89,3 +89,12 @@ def test_a_layer_that_was_never_called_compiles(layer):
     for _ in range(2):
         assert torch.allclose(compiled(x), made(x))
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+
+
+def test_a_memory_limit_compiles_for_each_number_of_rows():
+    layer = linear(memory=10**6)
+    torch.compiler.reset()
+    compiled = torch.compile(layer, fullgraph=True, backend="eager")
+    for rows in (2, 40):
+        x = torch.randn(rows, 48, dtype=torch.float64)
+        assert torch.allclose(compiled(x), layer(x))
