@@ -53,7 +53,7 @@ def jax_steps(size: Size = PAPERS, rounds: int = 3, layers: int = COMPILED_LAYER
     made = Distillation(size, CORES)
     seconds = best_of_rounds(_calls(made), rounds)
     yield from rows(size, seconds)
-    compiled = _compile_seconds(made.with_layers(layers))
+    compiled = _compile_seconds(made.with_layers(layers), min(rounds, 2))
     yield JaxStepRow("compile", made.with_layers(layers).size, _cores(), 1, compiled, float("nan"), COMPILE_BOUND)
 
 
@@ -93,12 +93,13 @@ def _calls(made: Any) -> dict[str, Callable[[], Any]]:
 
     from ._jax_encoder import VOCABULARY, floor
 
-    _, teacher = made.models()
-    size = made.size
+    size, models = made.size, jax.jit(made.models)
+    student, teacher = models()
     ids = jax.random.randint(jax.random.key(2), (size.batch, size.length), 0, VOCABULARY)
 
     def training(tx: Any) -> Callable[[], Any]:
-        step, carry = jax.jit(made.step(tx), donate_argnums=(0, 1)), list(_start(made, tx))
+        begin, _ = models()
+        step, carry = jax.jit(made.step(tx), donate_argnums=(0, 1)), [begin, jax.jit(tx.init)(begin)]
 
         def run() -> Any:
             carry[:] = step(*carry, teacher, ids)
@@ -106,7 +107,7 @@ def _calls(made: Any) -> dict[str, Callable[[], Any]]:
 
         return run
 
-    gradient, (student, _) = jax.jit(made.gradient()), made.models()
+    gradient = jax.jit(made.gradient())
     return {
         "plain": training(made.plain()),
         "ours": training(made.ours()),
@@ -115,12 +116,7 @@ def _calls(made: Any) -> dict[str, Callable[[], Any]]:
     }
 
 
-def _start(made: Any, tx: Any) -> tuple[Any, Any]:
-    student, _ = made.models()
-    return student, tx.init(student)
-
-
-def _compile_seconds(made: Any, rounds: int = 2) -> float:
+def _compile_seconds(made: Any, rounds: int) -> float:
     """Seconds of tracing and compiling ours over the plain step's, best of `rounds` by turns; no array is made."""
     import jax
 

@@ -138,8 +138,11 @@ def test_multi_steps_are_one_step_of_the_mean_gradient(inside):
     close(tnj.materialize(plan(p), state, q), q, 1e-6)
 
 
-@pytest.mark.parametrize("inside", [True, False], ids=["ours in theirs", "theirs in ours"])
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("inside", "dtype"),
+    [(True, "float32"), (True, "bfloat16"), (False, "float32")],
+    ids=["ours in theirs", "ours in theirs, 16 bits", "theirs in ours"],
+)
 def test_what_is_not_finite_is_skipped(inside, dtype):
     p = params(0, dtype)
     tx = optax.apply_if_finite(ours(p), 5) if inside else ours(p, optax.apply_if_finite(optax.adamw(1e-2), 5))

@@ -40,6 +40,7 @@ def test_eight_devices_equal_one(ran):
 
 
 def test_a_hundred_donated_steps_compile_once_and_stay_where_they_were(ran):
+    assert ran[1]["ways"]["by owner"]["steps"] == 100
     for way in ran[1]["ways"].values():
         assert way["compiled"] == 1
         assert way["stayed"]

@@ -49,10 +49,9 @@ def seeds():
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(params, SEEDS))
 
 
-@pytest.mark.parametrize("gauge", [None, "procrustes"])
-def test_vmap_over_seeds(gauge):
+def test_vmap_over_seeds():
     """Initial states and steps of many runs at once are those of each; the guard raises no false alarm."""
-    tx = ours(params(0), gauge=gauge)
+    tx = ours(params(0), gauge="procrustes")
     step = jax.jit(jax.vmap(stepper(tx), in_axes=(0, 0, None)))
     many, state = seeds(), jax.jit(jax.vmap(tx.init))(seeds())
     for k in range(3):
@@ -116,12 +115,9 @@ def precisions(jaxpr):
 @pytest.mark.parametrize(
     ("dtype", "x64", "gauge"),
     [
-        ("float32", False, None),
         ("float32", False, "invariant"),
         ("float32", True, "procrustes"),
         ("float64", True, "none"),
-        ("float64", True, "invariant"),
-        ("bfloat16", False, "procrustes"),
         ("bfloat16", False, "invariant"),
     ],
 )
@@ -170,7 +166,7 @@ def test_sixteen_bit_updates_may_be_applied_in_another_program():
 # ---- shapes alone ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("gauge", GAUGES)
+@pytest.mark.parametrize("gauge", ["procrustes", "invariant"])
 def test_shapes_are_known_without_arrays(gauge):
     """For planning, and for the restoring of checkpoints: the state's shapes are those that it has."""
     shapes = jax.eval_shape(lambda: params(0))
