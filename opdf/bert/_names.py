@@ -19,7 +19,7 @@ MODULES = {
     "pooler": "pooler.dense",
 }
 LEAVES = {"kernel": "weight", "embedding": "weight", "scale": "weight", "bias": "bias"}
-OLD = {"weight": "gamma", "bias": "beta"}  # of LayerNorm, in files converted from TensorFlow
+OLD = {"weight": "gamma", "bias": "beta"}
 
 
 def torch_name(name: str) -> str:
@@ -32,6 +32,6 @@ def torch_name(name: str) -> str:
 
 
 def old_name(name: str) -> str:
-    """How files of before 2019 call a parameter of a LayerNorm; any other has the name it has."""
+    """What files converted from TensorFlow call a parameter of a LayerNorm; any other has the name it has."""
     module, _, leaf = name.rpartition(".")
     return f"{module}.{OLD[leaf]}" if module.endswith("LayerNorm") else name
