@@ -47,7 +47,8 @@ def apply(
     lead = fmt.check_factors(factors)
     _check(fmt, x, lead)
     xp, axes = namespace(x, *factors), tuple(x.shape[len(lead) : -1])
-    batch, volume = operator.index(math.prod([*axes])), math.prod([*lead])  # a number, also where torch.compile has a symbol
+    batch = operator.index(math.prod([*axes]))  # a number, also where torch.compile has a symbol
+    volume = math.prod([*lead])
     if batch * volume == 0:
         return xp.zeros((*lead, *axes, fmt.matrix_shape[0]), dtype=x.dtype, device=device(x))
     size = itemsize(x)  # dtypes of two libraries are not to be compared, as keys are
