@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 import torch
+from flax import nnx
 from jax_adapter import students as jax_side
 from test_frameworks_agree import as_pytree
 from torch_adapter import students as torch_side
@@ -181,3 +182,22 @@ def named_of(p):
     return [
         jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in jax.tree_util.tree_leaves_with_path(p)
     ]
+
+
+def test_a_run_goes_into_the_boxes_of_nnx_and_out_again():
+    layer = nnx.Linear(12, 6, rngs=nnx.Rngs(0))
+    p = nnx.state(layer, nnx.Param)
+    plan = tnj.plan(p, "kernel", cores=2)
+    tx = tnj.overparameterize(optax.adamw(RATE), plan)
+    state = nnx.Optimizer(layer, tx, wrt=nnx.Param).opt_state
+    rng = np.random.default_rng(0)
+    values, *moments = (
+        {"kernel": tuple(rng.random(s) for s in plan["kernel"].shapes), "bias": (rng.random(6),)} for _ in range(3)
+    )
+    run = Run(dict(plan.formats), values, dict(zip(("mu", "nu"), moments, strict=True)), 7)
+    begun, resumed = tnj.from_run(run, plan, p, state)
+    assert jax.tree.structure((begun, resumed)) == jax.tree.structure((p, state))
+    again = tnj.to_run(plan, begun, resumed)
+    assert again.step == 7
+    for ours, theirs in ((again.values, values), *((again.moments[k], run.moments[k]) for k in run.moments)):
+        assert all(np.allclose(a, b, rtol=1e-6) for n in theirs for a, b in zip(ours[n], theirs[n], strict=True))

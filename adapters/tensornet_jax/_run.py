@@ -36,7 +36,7 @@ def to_run(plan: tn.Plan, params: Any, state: Any, *, kernels: str = KERNEL) -> 
     adam = _adam("to_run", held.inner)
     values = _copied(named_leaves(params) | held.factors, plan, kernels, _out_in)
     moments = {kind: _copied(branches(params, getattr(adam, kind)), plan, kernels, _out_in) for kind in MOMENTS}
-    step = int(adam.count)
+    step = int(jax.tree.leaves(adam.count)[0])
     return Run(dict(plan.formats), values, moments if step else {}, step)
 
 
@@ -58,13 +58,15 @@ def from_run(run: Run, plan: tn.Plan, params: Any, state: Any, *, kernels: str =
     params = map_named(lambda n, leaf: (made[n] if n in made else values[n][0]).astype(leaf.dtype), params)
     leaves = named_leaves(params)
     moments = {kind: _copied(named, plan, kernels, _in_out) for kind, named in run.moments.items()}
+    flat = {kind: [a for name in leaves for a in named[name]] for kind, named in moments.items()}
     fresh = OverparameterizedState(
         factors=factors,
-        inner=_with_moments(held.inner, run.step, params, moments, plan),
+        inner=_with_moments(held.inner, run.step, flat),
         written={name: sums(leaves[name], w) for name, w in made.items()},
-        alignment=held.alignment and held.alignment._replace(steps=jnp.zeros_like(held.alignment.steps)),
+        alignment=held.alignment and held.alignment._replace(steps=_filled(held.alignment.steps, 0)),
     )
-    return params, jax.tree.map(lambda s: fresh if s is held else s, state, is_leaf=lambda s: s is held)
+    boxed = jax.tree.unflatten(jax.tree.structure(held), jax.tree.leaves(fresh))  # NNX keeps states in boxes
+    return params, jax.tree.map(lambda s: boxed if s is held else s, state, is_leaf=lambda s: s is held)
 
 
 def _adam(who: str, inner: Any) -> optax.ScaleByAdamState:
@@ -85,22 +87,25 @@ def _adam(who: str, inner: Any) -> optax.ScaleByAdamState:
     return states[0]
 
 
-def _with_moments(inner: Any, step: int, params: Any, moments: Mapping[str, Named], plan: tn.Plan) -> Any:
-    """The state `inner` at `step`, with other moments; without any, those of a fresh start."""
+def _with_moments(inner: Any, step: int, moments: Mapping[str, list[Array]]) -> Any:
+    """The state `inner` at `step`, with other moments, in the order of its leaves; without any, as they are."""
 
     def replaced(path: tuple[Any, ...], leaf: Any) -> Any:
         if _is_adam(leaf):
-            trees = {kind: _like(getattr(leaf, kind), params, named, plan) for kind, named in moments.items()}
-            return leaf._replace(count=jnp.full_like(leaf.count, step), **trees)
-        return jnp.full_like(leaf, step) if _is_count(path) else leaf
+            trees = {kind: _refilled(getattr(leaf, kind), arrays) for kind, arrays in moments.items()}
+            return leaf._replace(count=_filled(leaf.count, step), **trees)
+        return _filled(leaf, step) if _is_count(path) else leaf
 
     return jax.tree_util.tree_map_with_path(replaced, inner, is_leaf=_is_adam)
 
 
-def _like(old: Any, params: Any, named: Named, plan: tn.Plan) -> Any:
-    """The tree `old`, as Adam keeps it, with other entries."""
-    new = map_named(lambda name, _: named[name] if name in plan else named[name][0], params)
-    return jax.tree.map(lambda a, b: b.astype(a.dtype), old, new)
+def _refilled(tree: Any, arrays: list[Array]) -> Any:
+    leaves, structure = jax.tree.flatten(tree)
+    return jax.tree.unflatten(structure, [a.astype(old.dtype) for a, old in zip(arrays, leaves, strict=True)])
+
+
+def _filled(tree: Any, number: int) -> Any:
+    return jax.tree.map(lambda leaf: jnp.full_like(leaf, number), tree)
 
 
 def _copied(named: Mapping[str, Any], plan: tn.Plan, kernels: str, turn: Callable[[Array], Array]) -> Named:
@@ -110,10 +115,7 @@ def _copied(named: Mapping[str, Any], plan: tn.Plan, kernels: str, turn: Callabl
         array = jnp.array(array, copy=True)
         return turn(array) if name not in plan and array.ndim > 1 and re.fullmatch(kernels, name) else array
 
-    return {
-        name: tuple(copied(name, a) for a in (held if isinstance(held, tuple) else (held,)))
-        for name, held in named.items()
-    }
+    return {name: tuple(copied(name, a) for a in jax.tree.leaves(held)) for name, held in named.items()}
 
 
 def _out_in(kernel: Array) -> Array:
@@ -130,7 +132,7 @@ def _is_adam(state: Any) -> bool:
 
 
 def _is_count(path: tuple[Any, ...]) -> bool:
-    return path[-1:] == (jax.tree_util.GetAttrKey("count"),)
+    return jax.tree_util.GetAttrKey("count") in path
 
 
 def _is_hyper(path: tuple[Any, ...]) -> bool:
