@@ -115,7 +115,7 @@ def _updates(
 
 
 def _rounded(array: Array, dtype: Any) -> Array:
-    """`array` as `dtype`, rounded for certain: compilers take a conversion to 16 bits and back for none at all, so that who
+    """`array` as `dtype`, rounded for certain: a compiler may take a conversion to 16 bits and back for none, so that who
     adds it here and who adds it outside would not get the same sum.
     """
     info = jnp.finfo(dtype)

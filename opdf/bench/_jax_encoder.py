@@ -82,7 +82,7 @@ class Distillation:
     size: Size
     cores: int
 
-    def models(self) -> tuple[Any, Any]:
+    def models(self) -> tuple[Any, ...]:
         """Student and teacher."""
         return tuple(
             encoder(self.size, n, jax.random.key(k)) for k, n in enumerate((self.size.layers, self.size.teacher_layers))
