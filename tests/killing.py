@@ -30,14 +30,14 @@ def run_killed(script: Path, folder: Path, steps: int, final: str, every: int) -
 
 
 def run_killed_at_random(script: Path, folder: Path, steps: int, final: str, kills: int, seed: int = 0) -> None:
-    """Kill so many times, each up to a second after a step that the process before had not done; then let it end."""
+    """Kill so many times, each up to 15 steps after one that the process before had not done; then let it end."""
     moments = random.Random(seed)
     for _ in range(kills):
-        process = start(script, folder, steps, pause=0.0)
+        process = start(script, folder, steps, pause=0.02)
         seen, deadline = done(folder), time.monotonic() + 120
         while process.poll() is None and done(folder) == seen and time.monotonic() < deadline:
             time.sleep(0.01)
-        time.sleep(moments.random())
+        time.sleep(0.3 * moments.random())
         assert process.poll() is None, "it ended, or failed, before it was killed; let it have more steps"
         process.send_signal(signal.SIGKILL)
         process.wait()
