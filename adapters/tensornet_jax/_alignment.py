@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 import tensornet as tn
@@ -26,8 +27,8 @@ def start(options: tn.Alignment, plan: tn.Plan, gauge: str | tn.Mixed) -> tuple[
     def factors(name: str, other: str) -> Factors:
         w = weights[other]
         if name in plan.stacked:
-            w = w[layers_taken(plan.stacked[name], w.shape[0])]
-        return factors_of(f"Alignment: teacher of {name}", plan[name], w, other in turned, gauge)
+            w = w[np.asarray(layers_taken(plan.stacked[name], w.shape[0], options.pairs))]
+        return factors_of(f"Alignment: teacher of {name}", plan.teacher_format(name), w, other in turned, gauge)
 
     return plan, {name: factors(name, other) for name, other in plan.teachers.items()}
 
@@ -38,7 +39,7 @@ def begin(
     """The state before the first update, in which "procrustes" makes its first targets; the others' stand for good."""
     ours = {n: tuple(t.astype(s.dtype) for t, s in zip(f, student[n], strict=True)) for n, f in teacher.items()}
     with jax.default_matmul_precision("float32"):
-        targets = {n: copied(_arrays(prepared(plan[n], f, options.gauge))) for n, f in ours.items()}
+        targets = {n: copied(_arrays(prepared(plan.teacher_format(n), f, options.gauge))) for n, f in ours.items()}
     kept = {n: copied(f) for n, f in ours.items()} if options.gauge == "procrustes" else {}
     return AlignmentState(jnp.zeros((), jnp.int32), jnp.full((), jnp.nan, jnp.result_type(float)), kept, targets)
 

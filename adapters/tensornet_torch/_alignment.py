@@ -27,7 +27,8 @@ class Aligner:
         self.teacher = {name: self._factors(name, whole[name]) for name in self.weights}
         self.rotates = options.gauge == "procrustes"
         self.targets: dict[str, Any] = {
-            name: prepared(w.format, self.teacher[name], options.gauge) for name, w in self.weights.items()
+            name: prepared(self.plan.teacher_format(name), factors, options.gauge)
+            for name, factors in self.teacher.items()
         }
         self.steps = 0
 
@@ -74,9 +75,8 @@ class Aligner:
 
     def _factors(self, name: str, weight: Tensor) -> tuple[Tensor, ...]:
         like = self.weights[name].factors[0]
-        return factors_of(
-            f"Alignment: teacher of {name}", self.plan[name], weight.to(like.device, like.dtype), self.gauge
-        )
+        fmt = self.plan.teacher_format(name)
+        return factors_of(f"Alignment: teacher of {name}", fmt, weight.to(like.device, like.dtype), self.gauge)
 
 
 def total(losses: Sequence[Tensor]) -> Tensor:

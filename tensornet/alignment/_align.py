@@ -25,6 +25,7 @@ def align(
     *,
     gauge: str = "procrustes",
     form: Gauge = "balanced",
+    teacher_format: Format | None = None,
 ) -> Array:
     """How far the student's auxiliary factors are from the teacher's; the central factor is left free.
 
@@ -36,11 +37,14 @@ def align(
 
     student, teacher: factors of `fmt`, (*lead, *shape) each; the teacher is a constant
     form: for "procrustes", the gauge that the student was decomposed in
+    teacher_format: the teacher's, where its central factor is of another shape than that of `fmt`; see
+        `tensornet.planning.joint_formats`
     returns: a scalar, summed over lead axes; zero when the two are equal (for "procrustes", up to the gauge within
         `form`, and to what a student holds in its padding)
     """
     check_gauge("align", gauge)
-    lead = {fmt.check_factors(student), fmt.check_factors(teacher)}
+    theirs = _checked_teacher(fmt, teacher_format)
+    lead = {fmt.check_factors(student), theirs.check_factors(teacher)}
     if len(lead) > 1:
         raise TensorNetError(
             f"align: the factors have different leading batch axes {sorted(lead)}; needed the same for all, because they are "
@@ -53,10 +57,21 @@ def align(
     teacher = tuple(constant(t) for t in teacher)
     if gauge == "procrustes":
         if fmt.matrix_shape == fmt.network.shape:
-            teacher = fmt.regauge(teacher, form)
+            teacher = theirs.regauge(teacher, form)
         else:  # what the teacher holds in its padding is no target
             teacher = fmt.decompose(fmt.contract(teacher), gauge=form, check_finite=False)
-    return distance_to(fmt, student, target(fmt, student, teacher, gauge), gauge)
+    return distance_to(fmt, student, prepared(theirs, target(fmt, student, teacher, gauge), gauge), gauge)
+
+
+def _checked_teacher(fmt: Format, teacher_format: Format | None) -> Format:
+    theirs = teacher_format or fmt
+    ours, other = ([f.shapes[k] for k in f.auxiliary] for f in (fmt, theirs))
+    if fmt.auxiliary != theirs.auxiliary or ours != other:
+        raise TensorNetError(
+            f"align: the auxiliary factors are {ours} and the teacher's {other}, needed the same, because Eq. 5 compares "
+            f"factor by factor; take both formats from tensornet.planning.joint_formats"
+        )
+    return theirs
 
 
 def factor_distance(fmt: Format, student: Sequence[Array], teacher: Sequence[Array]) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 from .._errors import TensorNetError
 from ._align import check_gauge
 
-Pairs = str | Mapping[str, str] | Callable[[str], str | None]
+Pairs = str | Mapping[int, int | None] | Mapping[str, str | None] | Callable[[str], str | None]
 
 
 def checked_options(options: Any) -> "Alignment":
@@ -26,7 +26,8 @@ class Alignment:
 
     teacher  the teacher's model or parameters, as the adapter takes them; its weights are constants
     pairs    which teacher weight belongs to a student weight: "uniform" (student layer i of n ↔ teacher layer
-             (i+1)·N/n − 1 of N, the paper's 2i + 1 for 6 of 12), a dict name → name, or a function name → name | None
+             (i+1)·N/n − 1 of N, the paper's 2i + 1 for 6 of 12), "skip", "last", "first", a dict layer → layer, name → name or
+             expression → name, or a function name → name | None; see `tensornet.planning.pair_names`
     weight   λ in  L = L_distill + λ Σ_pairs L_Aux. The paper gives none; Eq. 5 averages over entries, so that useful
              values are large when factors are (units: loss per squared entry)
     gauge    "procrustes" | "none" (Eq. 5 as printed) | "invariant"; see `tensornet.align`

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._errors import TensorNetError
+from ._layers import MAPS, LayerMap, is_layer_map, layer_map
 
 _NUMBER = re.compile(r"(?<![^.\[_/])\d+(?![^.\]_/])")  # a whole path component that is a number
 
@@ -12,77 +13,101 @@ _NUMBER = re.compile(r"(?<![^.\[_/])\d+(?![^.\]_/])")  # a whole path component 
 def pair_names(
     student: Sequence[str], teacher: Sequence[str], pairs: Any, planned: Sequence[str] = ()
 ) -> dict[str, str]:
-    """Student weight → teacher weight, for the planned student weights that have one.
+    r"""Student weight → teacher weight, for the planned student weights that have one.
 
     student, teacher: names of all their weights, by which layers are counted
-    pairs: "uniform", a dict, or a function name → name | None
+    pairs: "uniform", "skip", "last", "first" or a dict from layer to layer: see `layer_map`;
+        a dict from name to name or, where the key is no name, from a regular expression for the whole name to what it is
+        expanded to (r"\1"); None leaves out; or a function name → name | None
     planned: the student weights to pair; all by default
     raises: TensorNetError if a name does not exist, nothing is paired, or layers do not map
     """
     planned = planned or student
-    if isinstance(pairs, Mapping):
-        unknown = [n for n in pairs if n not in planned]
-        if unknown:
-            raise _missing(unknown[0], "planned weight of the student", planned)
-        found = {s: t for s, t in pairs.items() if t is not None}
+    if isinstance(pairs, Mapping) and not is_layer_map(pairs):
+        found = _by_name(pairs, planned)
     elif callable(pairs):
-        found = {s: t for s in planned if (t := pairs(s)) is not None}
-    elif pairs == "uniform":
-        found = {name: _uniform(name, student, teacher) for name in planned}
+        found = {name: pairs(name) for name in planned}
+    elif is_layer_map(pairs) and (not isinstance(pairs, str) or pairs in MAPS):
+        found = {name: _by_layer(name, student, teacher, pairs) for name in planned}
     else:
         raise TensorNetError(
-            f"Alignment: pairs={pairs!r} is of no known kind; needed 'uniform', a dict from student to teacher weight, or "
-            f"a function name → name | None"
+            f"Alignment: pairs={pairs!r} is of no known kind; needed {', '.join(map(repr, MAPS))}, a dict layer → layer, "
+            f"name → name or expression → name, or a function name → name | None"
         )
-    for name in found.values():
-        if name not in teacher:
-            raise _missing(name, "weight of the teacher", teacher)
-    if not found:
+    named = {name: other for name, other in found.items() if other is not None}
+    for other in named.values():
+        if other not in teacher:
+            raise _missing(other, "weight of the teacher", teacher)
+    if not named:
         raise TensorNetError(
             "Alignment: nothing is paired, so that there is nothing to align; pair one weight or drop alignment="
         )
+    return named
+
+
+def _by_name(pairs: Mapping[str, str | None], planned: Sequence[str]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    claimed: dict[str, str] = {}
+    for key, other in pairs.items():
+        hits = {key: other} if key in planned else _expanded(key, other, planned)
+        if not hits:
+            raise _missing(key, "planned weight of the student, nor an expression that matches one", planned)
+        for name in hits:
+            if name in claimed:
+                raise TensorNetError(
+                    f"Alignment: {name} is paired by {claimed[name]!r} and by {key!r}; needed one, because which is meant "
+                    f"cannot be guessed; make one expression narrower"
+                )
+            claimed[name] = key
+        found |= hits
     return found
 
 
-def layers_taken(layers: int, total: int) -> slice:
-    """Which of a teacher's `total` stacked layers a stack of `layers` is aligned with: (i + 1)·N/n − 1 for i = 0 … n − 1."""
-    return slice(total // layers - 1, None, total // layers)
+def _expanded(pattern: str, template: str | None, planned: Sequence[str]) -> dict[str, str | None]:
+    """The names that the expression matches, and the names that it makes of them."""
+    try:
+        matches = {n: m for n in planned if (m := re.fullmatch(pattern, n))}
+    except re.error:  # a name that does not exist, as "[0][kernel" may be
+        return {}
+    try:
+        return {n: template if template is None else m.expand(template) for n, m in matches.items()}
+    except (re.error, IndexError) as error:
+        raise TensorNetError(
+            f"Alignment: {template!r} cannot be expanded from {pattern!r} ({error}); needed \\1, \\2, … for its groups, "
+            f"because the rest is the name itself; correct it"
+        ) from error
 
 
-def _uniform(name: str, student: Sequence[str], teacher: Sequence[str]) -> str:
-    """Layer i of n ↔ layer (i + 1)·N/n − 1 of N, among weights whose names differ in their numbers only.
+def _by_layer(name: str, student: Sequence[str], teacher: Sequence[str], how: LayerMap) -> str | None:
+    """The partner in the layer that `how` says, among weights whose names differ in their numbers only.
 
-    The layer number is the one of which the two models have different counts; where all counts agree, the name itself is
-    the teacher's.
+    The layer number is the one of which the two models have different counts. Where all counts agree, rules take the name
+    itself, and a dict needs a single number that varies.
     """
     ours, theirs = _alike(name, student), _alike(name, teacher)
     if not theirs:
         raise TensorNetError(
-            f"Alignment: the teacher has no weight like {name}; 'uniform' pairs weights whose names differ in the "
-            f"layer number only; pass pairs as a dict, or as a function that returns None for this one"
+            f"Alignment: the teacher has no weight like {name}; {how!r} pairs weights whose names differ in the "
+            f"number of the layer only; pass pairs as a dict of names, or as a function that returns None for this one"
         )
     counted = [
         (sorted(set(a)), sorted(set(b)))
         for a, b in zip(zip(*ours, strict=True), zip(*theirs, strict=True), strict=True)
     ]
-    deeper = [place for place, (a, b) in enumerate(counted) if len(a) != len(b)]
-    if not deeper:
+    places = [place for place, (a, b) in enumerate(counted) if len(a) != len(b)]
+    if not places and not isinstance(how, str):
+        places = [place for place, (a, _) in enumerate(counted) if len(a) > 1]
+    if not places:
         return name
-    if len(deeper) > 1:
+    if len(places) > 1:
         raise TensorNetError(
-            f"Alignment: student and teacher differ in {len(deeper)} of the numbers in {name}, so that it is not clear which "
-            f"of them is the layer; pass pairs as a dict, or as a function"
+            f"Alignment: {len(places)} of the numbers in {name} may be the layer, needed one, in which student and teacher "
+            f"differ, because {how!r} maps layers; pass pairs as a dict of names, or as a function"
         )
-    layers, total = counted[deeper[0]]
-    if len(total) % len(layers):
-        raise TensorNetError(
-            f"Alignment: {len(layers)} student layers like {name} and {len(total)} of the teacher's; 'uniform' needs a "
-            f"multiple, because it takes every (N/n)-th; pass pairs as a dict"
-        )
-    hits = list(_NUMBER.finditer(name))
-    hit = hits[deeper[0]]
-    partner = total[(layers.index(int(hit.group())) + 1) * len(total) // len(layers) - 1]
-    return f"{name[: hit.start()]}{partner}{name[hit.end() :]}"
+    layers, total = counted[places[0]]
+    hit = list(_NUMBER.finditer(name))[places[0]]
+    partner = layer_map(len(layers), len(total), how)[layers.index(int(hit.group()))]
+    return None if partner is None else f"{name[: hit.start()]}{total[partner]}{name[hit.end() :]}"
 
 
 def _alike(name: str, names: Sequence[str]) -> list[tuple[int, ...]]:

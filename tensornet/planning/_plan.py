@@ -11,9 +11,11 @@ from .._columns import columns
 from .._errors import TensorNetError
 from .._format import Format
 from ..formats import from_dict
+from ._layers import layers_taken
 from ._makers import Shape
 from ._pairs import pair_names
 from ._rules import Rules, Weights, match
+from ._widths import teacher_format
 
 VERSION = 1
 
@@ -29,6 +31,7 @@ class Plan(Mapping[str, Format]):
     weights     names of all the model's weights, planned or not, by which layers are counted
     stacked     weight name → how many layers its leading axis counts, as scan over layers stores them: the format is of
                 one layer's matrix, and its factors have that axis too
+    widths      weight name → shape of its teacher's weight, where that is another
     """
 
     formats: Mapping[str, Format]
@@ -37,6 +40,7 @@ class Plan(Mapping[str, Format]):
     teachers: Mapping[str, str] = field(default_factory=dict)
     weights: tuple[str, ...] = ()
     stacked: Mapping[str, int] = field(default_factory=dict)
+    widths: Mapping[str, Shape] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Format:
         return self.formats[name]
@@ -52,32 +56,43 @@ class Plan(Mapping[str, Format]):
         """Entries of all factors of all layers."""
         return sum(f.num_params * self.stacked.get(n, 1) for n, f in self.formats.items())
 
+    def teacher_format(self, name: str) -> Format:
+        """The format of the teacher's weight that `name` is paired with: another than its own where widths differ."""
+        return teacher_format(self[name], self.widths.get(name, self[name].shape))
+
     def aligned(self, teacher: Mapping[str, Shape], pairs: Any) -> "Plan":
         """This plan with the teacher weight of each weight.
 
         teacher: names and shapes, as here, of the teacher's weights; (layers, out, in) of a stack. Of a stack of N layers
-            one of n takes every (N/n)-th: see `layers_taken`
-        raises: TensorNetError if a pair names nothing, or its two weights cannot have factors of equal shapes
+            one of n takes those of `layers_taken`
+        raises: TensorNetError if a pair names nothing, or its two weights cannot have auxiliary factors of equal shapes
         """
         found = pair_names(self.weights or list(self), list(teacher), pairs, list(self))
-        for name, other in found.items():
-            self._check_pair(name, other, teacher[other])
-        return dataclasses.replace(self, teachers=found)
+        shapes = {name: self._shape_of_one(name, other, tuple(teacher[other]), pairs) for name, other in found.items()}
+        widths = {name: shape for name, shape in shapes.items() if shape != self[name].shape}
+        return dataclasses.replace(self, teachers=found, widths=widths)
 
-    def _check_pair(self, name: str, other: str, theirs: Shape) -> None:
+    def _shape_of_one(self, name: str, other: str, theirs: Shape, pairs: Any) -> Shape:
+        """The shape of the teacher's weight, or of one layer of its stack, if it can be paired."""
         ours, layers = self[name].shape, self.stacked.get(name)
-        if layers and not (theirs[1:] == ours and theirs[0] % layers == 0):
+        if layers and len(theirs) != len(ours) + 1:
             raise TensorNetError(
                 f"Alignment: {name} is a stack of {layers} × {ours} and is paired with the teacher's {other} {theirs}; needed "
-                f"a stack of as many layers or a multiple of them, because layer i of n takes the teacher's (i + 1)·N/n − 1; "
-                f"stack the teacher's layers alike, or leave this one out (map it to None)"
+                f"a stack, because layer is paired with layer; stack the teacher's layers alike, or leave this one out (map "
+                f"it to None)"
             )
-        if not layers and theirs != ours:
+        if layers:
+            layers_taken(layers, theirs[0], pairs)
+        one = theirs[1:] if layers else theirs
+        try:
+            teacher_format(self[name], one)
+        except TensorNetError as error:
             raise TensorNetError(
-                f"Alignment: {name} {ours} is paired with the teacher's {other} {theirs}, whose "
-                f"factors have other shapes; a pair needs equal shapes, because Eq. 5 compares factor by factor; pair "
-                f"weights of equal shape or leave this one out (map it to None)"
-            )
+                f"Alignment: {name} {ours} is paired with the teacher's {other} {theirs}, needed auxiliary factors of equal "
+                f"shapes, because Eq. 5 compares factor by factor ({str(error).rpartition('; ')[0]}); plan {name} with "
+                f"tensornet.planning.joint_formats, pair weights of equal shape, or leave this one out (map it to None)"
+            ) from error
+        return one
 
     def to_json(self) -> str:
         data = {
@@ -88,6 +103,7 @@ class Plan(Mapping[str, Format]):
             "teachers": dict(self.teachers),
             "weights": list(self.weights),
             **({"stacked": dict(self.stacked)} if self.stacked else {}),
+            **({"widths": {n: list(s) for n, s in self.widths.items()}} if self.widths else {}),
         }
         return json.dumps(data, indent=1)
 
@@ -97,7 +113,7 @@ class Plan(Mapping[str, Format]):
             data = json.loads(text)
             version = data["version"]
             keys = ("formats", "skipped", "transposed", "teachers", "weights") if version == VERSION else ()
-            parts, stacked = [data[k] for k in keys], data.get("stacked", {})
+            parts, stacked, widths = [data[k] for k in keys], data.get("stacked", {}), data.get("widths", {})
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise TensorNetError(f"Plan: this text is not what Plan.to_json writes ({error!r}); pass that") from error
         if version != VERSION:
@@ -105,22 +121,24 @@ class Plan(Mapping[str, Format]):
                 f"Plan: version {version} was written by another release, this one reads {VERSION}; install that release"
             )
         kinds = (dict, dict, list, dict, list)
-        if not (all(map(isinstance, parts, kinds)) and isinstance(stacked, dict)):
+        if not (all(map(isinstance, parts, kinds)) and isinstance(stacked, dict) and isinstance(widths, dict)):
             raise TensorNetError(
-                f"Plan: {', '.join(keys)} or stacked are of other types than Plan.to_json writes; pass its text"
+                f"Plan: {', '.join(keys)}, stacked or widths are of other types than Plan.to_json writes; pass its text"
             )
         formats, skipped, transposed, teachers, weights = parts
         made = {n: from_dict(f) for n, f in formats.items()}
-        return Plan(made, skipped, frozenset(transposed), teachers, tuple(weights), _checked_layers(stacked))
+        stacked, widths = _checked_layers(stacked), _checked_shapes(widths)
+        return Plan(made, skipped, frozenset(transposed), teachers, tuple(weights), stacked, widths)
 
     def __str__(self) -> str:
         head = ("weight", "shape", "format", "params ×", "GFLOP/step", "factors MB", "teacher")
-        rows = [
-            (name, *_cells(fmt, self.stacked.get(name)), self.teachers.get(name, "–"))
-            for name, fmt in self.formats.items()
-        ]
+        rows = [(name, *_cells(fmt, self.stacked.get(name)), self._partner(name)) for name, fmt in self.formats.items()]
         rows += [(name, "", "–", "", "", "", f"skipped: {why}") for name, why in self.skipped.items()]
         return columns([head, *rows])
+
+    def _partner(self, name: str) -> str:
+        """The teacher's weight, and its shape where that is another."""
+        return " ".join([self.teachers.get(name, "–"), "×".join(map(str, self.widths.get(name, ())))]).rstrip()
 
 
 def plan(

@@ -60,9 +60,12 @@ CASES = {
     # JSON
     "formats of another type": (
         lambda: tn.Plan.from_json(with_(formats=[1])),
-        "formats, skipped, transposed, teachers, weights or stacked are of other types than Plan.to_json writes; pass its",
+        "transposed, teachers, weights, stacked or widths are of other types than Plan.to_json writes; pass its",
     ),
-    "a list of stacks": (lambda: tn.Plan.from_json(with_(stacked=["a"])), "weights or stacked are of other types"),
+    "a list of stacks": (
+        lambda: tn.Plan.from_json(with_(stacked=["a"])),
+        "weights, stacked or widths are of other types",
+    ),
     # stacks of layers
     "a stack of no layers": (
         lambda: tn.plan({"a": (4, 6)}, stacked={"a": 0}),
