@@ -15,7 +15,7 @@ def attention(student: Array, teacher: Array, /, mask: Array | None = None) -> A
         (batch, queries, keys), for cross-attention or a causal model. What is masked may hold anything, −inf too
     returns: a scalar; zero where the two agree
     raises: TensorNetError for unequal shapes, another number of heads say, or a mask that keeps nothing
-    ref: TinyBERT, Jiao et al. 2020, arXiv 1909.10351, eq. 7, which finds scores better than what the softmax makes of them
+    ref: L_attn of TinyBERT, Jiao et al. 2020, arXiv 1909.10351, which takes scores and not what the softmax makes of them
     """
     who = "attention"
     student, teacher = floats(who, student, teacher)

@@ -3,7 +3,7 @@
 With the target class t, p = softmax(z/T), b = (p_t, 1 − p_t) and p̂_i = p_i / (1 − p_t) for i ≠ t, KD falls in two parts:
 
     KL(pᵀ ‖ pˢ) = KL(bᵀ ‖ bˢ) + (1 − p_tᵀ) · KL(p̂ᵀ ‖ p̂ˢ)
-                  TCKD                        NCKD                        (their eqs. 5–7)
+                  TCKD                        NCKD
 
 so that a sure teacher (p_t → 1) silences what it knows of the other classes. DKD weighs the two apart.
 """
@@ -33,7 +33,7 @@ def dkd(
     alpha, beta: 1 and 8 are theirs for CIFAR-100 at T = 4; they take a smaller β where the teacher is unsure
     returns: a scalar, in nats; zero where the two agree. Of two classes NCKD is zero
     raises: TensorNetError for unequal shapes, one class, a class that there is not, or a temperature that is not positive
-    ref: arXiv 2203.08679, eq. 8; the factor T² as in `hinton`
+    ref: arXiv 2203.08679; the factor T² as in `hinton`
     """
     logits, teacher_logits = pair_of_logits("dkd", logits, teacher_logits, temperature)
     hot, known = one_hot("dkd", target, logits)

@@ -23,9 +23,9 @@ def hidden(
 ) -> Array:
     """How far hidden states are from the teacher's: the mean over what the mask keeps.
 
-    "mse"     1/D Σ_d ((h W)_d − t_d)²   TinyBERT (Jiao et al. 2020, arXiv 1909.10351), eq. 8, and eq. 9 of embeddings, which
-              are layer 0
-    "cosine"  1 − ⟨h W, t⟩ / (‖h W‖ ‖t‖)   DistilBERT (Sanh et al. 2019, arXiv 1910.01108), sec. 2; a zero vector counts 1
+    "mse"     1/D Σ_d ((h W)_d − t_d)²   L_hidn of TinyBERT (Jiao et al. 2020, arXiv 1909.10351), and its L_embd of
+              embeddings, which are layer 0
+    "cosine"  1 − ⟨h W, t⟩ / (‖h W‖ ‖t‖)   L_cos of DistilBERT (Sanh et al. 2019, arXiv 1910.01108); a zero vector counts 1
 
     student, teacher: (*lead, width) each, e.g. (batch, positions, width); one layer. `tensornet.planning.layer_map` says
         which layer belongs to which
@@ -54,7 +54,7 @@ def hint(student: Array, teacher: Array, /, regressor: Array | Callable[[Array],
     regressor: r, a matrix (student width, teacher width) or a function; the caller's, as the projection of `hidden`
     returns: a scalar. It grows with the number of features: weights are smaller than those of `hidden`
     raises: TensorNetError for shapes that do not belong together
-    ref: Romero et al. 2015, arXiv 1412.6550, eq. 3
+    ref: L_HT of Romero et al. 2015, arXiv 1412.6550
     """
     student, teacher, regressor = _inputs("hint", student, teacher, regressor)
     gap = _projected("hint", student, regressor, teacher) - teacher

@@ -27,7 +27,7 @@ def layer_map(student_layers: int, teacher_layers: int, how: LayerMap = "uniform
 
     raises: TensorNetError for a teacher of fewer layers than the student, unless dict or function say who shares; for layers
         that do not exist
-    ref: Jiao et al. 2020, arXiv 1909.10351, sec. 4.6; Sanh et al. 2019, arXiv 1910.01108, sec. 3
+    ref: Jiao et al. 2020, arXiv 1909.10351; Sanh et al. 2019, arXiv 1910.01108
 
     >>> layer_map(4, 6), layer_map(4, 6, "skip"), layer_map(2, 6, "last"), layer_map(2, 6, {1: 5})
     ((0, 2, 3, 5), (0, 1, 3, 4), (4, 5), (None, 5))

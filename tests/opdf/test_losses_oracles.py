@@ -24,7 +24,7 @@ def logits(classes):
 @given(st.integers(2, 5).flatmap(lambda c: st.tuples(logits(c), logits(c), st.integers(0, c - 1))), st.floats(0.5, 8))
 @settings(max_examples=100, deadline=None, derandomize=True)
 def test_kd_is_tckd_and_nckd(both, temperature):
-    """KD = TCKD + (1 − p_t) NCKD, eq. 7: of one example, DKD at α = 1, β = 1 − p_t of the teacher."""
+    """KD = TCKD + (1 − p_t) NCKD: of one example, DKD at α = 1, β = 1 − p_t of the teacher."""
     student, teacher, target = both
     z = teacher[0] / temperature
     rest = np.exp(np.logaddexp.reduce(np.delete(z, target)) - np.logaddexp.reduce(z))
