@@ -10,6 +10,7 @@ import tensornet as tn
 from tensornet.alignment import checked_options, distance_and_gradient, prepared, target
 
 from ._weight import Weight, factors_of, full_precision
+from ._wrapped import inside
 
 
 class Aligner:
@@ -67,11 +68,11 @@ class Aligner:
         self.steps = state["steps"]
         if not self.rotates:
             return
-        if not state["targets"]:  # saved in a gauge that has none to save
+        if self.targets and not state["targets"]:  # saved in a gauge that has none to save
             self.restart()
-        for name, saved in state["targets"].items():
+        for name in self.weights.keys() & state["targets"].keys():
             like = self.weights[name].factors[0]
-            self.targets[name] = tuple(t.to(like.device, like.dtype) for t in saved)
+            self.targets[name] = tuple(t.to(like.device, like.dtype) for t in state["targets"][name])
 
     def _factors(self, name: str, weight: Tensor) -> tuple[Tensor, ...]:
         like = self.weights[name].factors[0]
@@ -92,7 +93,7 @@ def _whole(weight: Any, wanted: bool) -> Any:
 
 def _matrices(teacher: Any) -> dict[str, Tensor]:
     if isinstance(teacher, nn.Module):
-        teacher = dict(teacher.named_parameters())
+        teacher = dict(inside(teacher).named_parameters())
     if not isinstance(teacher, Mapping):
         raise tn.TensorNetError(
             f"Alignment: teacher is a {type(teacher).__name__}, needed an nn.Module or a mapping from name to tensor; pass "

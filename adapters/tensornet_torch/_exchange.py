@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
 
@@ -13,7 +13,18 @@ T = TypeVar("T")
 
 def local(tensor: Tensor) -> Tensor:
     """What this process holds of a parameter or gradient: all of it, or its shard where it is a DTensor (FSDP2)."""
-    return tensor.to_local() if hasattr(tensor, "to_local") else tensor
+    to_local = getattr(tensor, "to_local", None)
+    return to_local() if to_local else tensor
+
+
+def settle(model: nn.Module) -> None:
+    """Let FSDP2 hold its shards again: a forward without a backward leaves whole weights in their place, which would go on
+    serving forwards when the shards are written.
+    """
+    for module in model.modules():
+        reshard = getattr(module, "reshard", None)
+        if reshard and hasattr(module, "unshard"):
+            reshard()
 
 
 class Exchange(ABC):
@@ -25,6 +36,7 @@ class Exchange(ABC):
     rounds      the names in groups that are worked on one after another where memory is short
     """
 
+    group: Any = None  # torch.distributed.ProcessGroup
     recovers: ClassVar[bool]  # whether a step that failed can be mended by this process alone
 
     parameters: Mapping[str, nn.Parameter]
@@ -51,6 +63,14 @@ class Exchange(ABC):
     @abstractmethod
     def answers(self, flags: Sequence[bool]) -> list[set[bool]]:
         """Of each flag what all processes say."""
+
+    @abstractmethod
+    def same(self, settings: Mapping[str, str]) -> None:
+        """Refuse settings that differ between processes."""
+
+    @abstractmethod
+    def together(self, work: Callable[[], T]) -> T:
+        """As `agreed`, quicker, for every step: what went wrong elsewhere is said there."""
 
     @abstractmethod
     def agreed(self, work: Callable[[], T]) -> T:
@@ -81,9 +101,9 @@ class Alone(Exchange):
 
     recovers = True
 
-    def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
+    def __init__(self, parameters: Mapping[str, nn.Parameter], rank: int = 0) -> None:
         self.parameters, self.mine = parameters, tuple(parameters)
-        self.owners = dict.fromkeys(parameters, 0)
+        self.owners = dict.fromkeys(parameters, rank)
         self.rounds = tuple((name,) for name in parameters)
 
     def weights(self) -> dict[str, Tensor]:
@@ -102,6 +122,12 @@ class Alone(Exchange):
 
     def answers(self, flags: Sequence[bool]) -> list[set[bool]]:
         return [{flag} for flag in flags]
+
+    def same(self, settings: Mapping[str, str]) -> None:
+        pass
+
+    def together(self, work: Callable[[], T]) -> T:
+        return work()
 
     def agreed(self, work: Callable[[], T]) -> T:
         return work()

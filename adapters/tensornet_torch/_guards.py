@@ -1,5 +1,6 @@
 """Who else writes the planned weights: noticed before a step would undo it."""
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -65,7 +66,7 @@ class Guard:
         Σ_ij r_i b_ij c_j of the bits b modulo 2⁶⁴, r and c odd and without relation: exact, in any order of summation. No
         change of one entry is lost, nor of the signs of many, because words have 32 bits at most.
         """
-        bits = [_bits(p) for p in self._held()]
+        bits = [_bits(local(p.detach())) for p in self.exchange.parameters.values()]
         home = bits[0].device
         sums = [_by_columns(b, self._known(b.shape[1], 1, b.device)).to(home) for b in bits]
         rows = [self._known(len(s), 2, home) for s in sums]
@@ -79,16 +80,21 @@ class Guard:
             self._odds[key] = _odd(n, salt, device)
         return self._odds[key]
 
-    def _counters(self) -> list[tuple[int, int]]:
-        return [(p._version, p.data_ptr()) for p in self._held()]
-
-    def _held(self) -> list[Tensor]:
-        return [local(p.detach()) for p in self.exchange.parameters.values()]
+    def _counters(self) -> list[tuple[int, int, int]]:
+        """Of a DTensor both count: its own, what is done to it, and its shard's."""
+        with torch.no_grad():
+            held = [(p, local(p)) for p in self.exchange.parameters.values()]
+        return [(p._version, shard._version, shard.data_ptr()) for p, shard in held]
 
 
 def _bits(tensor: Tensor) -> Tensor:
     """(rows, the rest), as integers of the same bits, of 32 at most."""
-    return tensor.contiguous().view(_WORD[min(tensor.element_size(), 4)]).flatten(1)
+    width = min(tensor.element_size(), 4)
+    columns = math.prod([*tensor.shape[1:]]) * tensor.element_size() // width
+    flat = tensor.contiguous().reshape(
+        -1
+    )  # first, because an axis of size 1 may have any stride and count as contiguous
+    return flat.view(_WORD[width]).reshape(len(tensor), columns)
 
 
 def _by_columns(bits: Tensor, odd: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 import tensornet as tn
 from tensornet import TensorNetError
 
+from ._exchange import settle
 from ._weight import Weight
 
 _NOT_HYPER = ("params", "param_names")  # what a param group holds besides hyper-parameters
@@ -48,6 +49,7 @@ def planned_parameters(inner: Optimizer, model: nn.Module, plan: tn.Plan) -> dic
             f"torch.optim.Optimizer, the nn.Module it trains, and a plan with at least one weight, in this order"
         )
     refuse_scheduled(inner)
+    settle(model)
     named, held = dict(model.named_parameters()), {id(p) for g in inner.param_groups for p in g["params"]}
     for name in plan:
         if name not in named:

@@ -11,7 +11,7 @@ import tensornet as tn
 from tensornet import TensorNetError
 
 from ._alignment import Aligner
-from ._exchange import Exchange
+from ._exchange import Exchange, settle
 from ._handover import carry, forget_empty, hand_over
 from ._places import Places
 from ._saved import check_saved, inner_names, load_inner, names_of, state_of
@@ -23,7 +23,7 @@ class Overparameterized(Optimizer):
     """A torch.optim.Optimizer whose `param_groups` hold the dense parameters; see `overparameterize`.
 
     plan    the plan, with its teacher weights if there is alignment
-    owners  weight name → global rank of the process that holds its factors
+    owners  weight name → global rank of the process that holds its factors; without a group, this process
     """
 
     _built = False
@@ -40,12 +40,14 @@ class Overparameterized(Optimizer):
         **options: Any,
     ) -> None:
         self.plan, self.inner, self.gauge, self._exchange = plan, inner, gauge, exchange
+        exchange.same(_settings(inner, plan, alignment, gauge, options))
         self._weights = exchange.agreed(self._decomposed)
         self._aligner: Aligner | None = None
         if alignment is not None:
             self._aligner = exchange.agreed(lambda: Aligner(alignment, plan, self._weights, gauge))
             self.plan = self._aligner.plan
         self._model, self._places = model, Places(model, exchange.parameters)
+        self._names = names_of(inner.param_groups, model)
         super().__init__([dict(g) for g in inner.param_groups], dict(inner.defaults))
         self._outer_of = hand_over(inner, exchange.parameters, self._weights)
         self._stepper = Stepper(inner, exchange, self._weights, self._aligner, **options)
@@ -85,6 +87,11 @@ class Overparameterized(Optimizer):
     def owners(self) -> Mapping[str, int]:
         return self._exchange.owners
 
+    @property
+    def group(self) -> Any:
+        """The processes among which owners are, a torch.distributed.ProcessGroup; None without."""
+        return self._exchange.group
+
     def factors(self, name: str) -> tuple[Tensor, ...]:
         """Copies of the factors of the weight called `name`, (*shape) for each of `plan[name].shapes`; on its owner only."""
         if name not in self.plan:
@@ -101,6 +108,7 @@ class Overparameterized(Optimizer):
     @torch.no_grad()
     def resync(self) -> None:
         """Take the weights as the model has them now: decompose anew, and forget the inner state of their factors."""
+        settle(self._model)
         whole = self._exchange.weights()
         fresh = self._exchange.agreed(
             lambda: {n: factors_of(n, w.format, whole[n], self.gauge) for n, w in self._weights.items()}
@@ -119,6 +127,7 @@ class Overparameterized(Optimizer):
         if self._built:
             self.inner.add_param_group(dict(self.param_groups[-1]))
             self._outer_of.append(len(self.param_groups) - 1)
+            self._names = names_of(self.param_groups, self._model)
 
     def _carry_in(self) -> None:
         carry([self.param_groups[k] for k in self._outer_of], self.inner.param_groups)
@@ -135,7 +144,7 @@ class Overparameterized(Optimizer):
         """
         self._carry_in()  # a scheduler may have moved the learning rate since the last step
         forget_empty(self.inner, self._exchange.parameters.values())
-        state = state_of(self.inner, self._mine(), self.param_groups, self._names())
+        state = state_of(self.inner, self._mine(), self.param_groups, self._names)
         state["factors"] = {n: [f.detach() for f in w.factors] for n, w in self._weights.items()}
         state["formats"] = {n: f.to_dict() for n, f in self.plan.items()}
         state["gauge"] = str(self.gauge)
@@ -146,15 +155,19 @@ class Overparameterized(Optimizer):
     @torch.no_grad()
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from `state_dict()`: factors, inner state and hyper-parameters; the model's weights are written anew."""
-        self._exchange.agreed(lambda: self._load(state_dict))
-        self._stepper.write()
+        settle(self._model)
+        held, gauge = self.held(), str(self.gauge)
+        self._exchange.agreed(
+            lambda: check_saved(
+                state_dict, self.plan, self._weights, held=held, names=self._names, gauge=gauge, aligner=self._aligner
+            )
+        )
+        with self._stepper.recovering():
+            self._exchange.agreed(lambda: self._load(state_dict))
+            self._stepper.write()
 
     def _load(self, state: Mapping[str, Any]) -> None:
-        mine, names = self._mine(), self._names()
-        check_saved(
-            state, self.plan, self._weights, mine=mine, names=names, gauge=str(self.gauge), aligner=self._aligner
-        )
-        load_inner(self.inner, mine, state)
+        load_inner(self.inner, self._mine(), state)
         self.state = self.inner.state
         carry(state["param_groups"], self.param_groups)
         self._carry_in()
@@ -168,12 +181,9 @@ class Overparameterized(Optimizer):
         """What the inner optimiser trains on this process, by name: factor k of a weight as "weight.k", other parameters."""
         return dict(zip(self._mine(), (p for group in self.inner.param_groups for p in group["params"]), strict=True))
 
-    def _names(self) -> list[list[str]]:
-        return names_of(self.param_groups, self._model)
-
     def _mine(self) -> list[str]:
         dense = (p for group in self.param_groups for p in group["params"])
-        named = dict(zip(map(id, dense), (n for names in self._names() for n in names), strict=True))
+        named = dict(zip(map(id, dense), (n for names in self._names for n in names), strict=True))
         return inner_names(self.inner, self._weights, named)
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
@@ -182,3 +192,12 @@ class Overparameterized(Optimizer):
             "overparameterize: this optimiser cannot be copied or pickled, because it writes to the parameters of one model; "
             "save state_dict(), or make a new one for the copied model and load_state_dict() into it"
         )
+
+
+def _settings(
+    inner: Optimizer, plan: tn.Plan, alignment: tn.Alignment | None, gauge: str | tn.Mixed, options: Mapping[str, Any]
+) -> dict[str, str]:
+    """What all processes of a group must have alike, as text."""
+    aligned = alignment and {key: getattr(alignment, key, None) for key in ("weight", "gauge", "every")}
+    given = {"the inner optimiser": type(inner).__name__, "alignment": aligned, "gauge": gauge, **options}
+    return {"the plan": plan.to_json(), **{name: str(value) for name, value in given.items()}}

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 
@@ -12,6 +13,7 @@ from ._exchange import Alone, Exchange
 from ._handover import planned_parameters
 from ._optimizer import Overparameterized
 from ._portions import check_low_memory, check_norm, check_portions
+from ._wrapped import inside
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
@@ -44,8 +46,9 @@ def overparameterize(
     guard      "values" reads each weight at every step, to notice whoever else writes it, and so waits for the device;
                "versions" asks autograd's version counters: costs nothing, misses writes through .data or a NumPy view
     group      the processes that train this model together: the factors of each weight, their inner state, contraction and
-               pullback then live on one of them. None: every process does all the work (right under DDP, costs more), or,
-               where parameters are DTensors (FSDP2), the processes of their mesh
+               pullback then live on one of them. Gradients must be the same on all of them, as DDP leaves them. None: every
+               process does all the work (right under DDP, costs more), or, where parameters are DTensors (FSDP2), the
+               processes of their mesh
 
     Weight decay, momentum and the learning rate act on the factors, as in explicit training of them. Gradient clipping
     before the step acts on the dense gradient. Make LR schedulers on the optimiser that is returned.
@@ -53,6 +56,7 @@ def overparameterize(
     raises: TensorNetError if the optimiser does not hold a planned parameter, has stepped already or carries a scheduler,
     or if a weight has NaN or Inf
     """
+    model = inside(model)
     parameters = planned_parameters(optimizer, model, plan)
     check_norm(max_factor_norm)
     if low_memory:
@@ -73,7 +77,8 @@ def overparameterize(
 def _exchange(optimizer: Optimizer, parameters: dict[str, nn.Parameter], plan: tn.Plan, group: Any) -> Exchange:
     meshes = {p.device_mesh for p in parameters.values() if hasattr(p, "device_mesh")}
     if group is None and not meshes:
-        return Alone(parameters)
+        begun = torch.distributed.is_available() and torch.distributed.is_initialized()
+        return Alone(parameters, torch.distributed.get_rank() if begun else 0)
     check_portions(optimizer, "group=")
     from .distributed._group import Group  # torch can be built without torch.distributed
 

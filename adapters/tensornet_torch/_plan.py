@@ -9,6 +9,7 @@ import tensornet as tn
 from tensornet.planning import Rules
 
 from ._conv1d import is_conv1d
+from ._wrapped import inside
 
 
 def plan(model: nn.Module, rules: Rules = "all-linear", **options: Any) -> tn.Plan:
@@ -26,6 +27,7 @@ def plan(model: nn.Module, rules: Rules = "all-linear", **options: Any) -> tn.Pl
             f"plan: got a {type(model).__name__}, needed an nn.Module, because it says which weights are linear layers; pass "
             f"the model, or use tensornet.plan with names and shapes"
         )
+    model = inside(model)
     named = dict(model.named_parameters())
     if lazy := [n for n, p in named.items() if is_lazy(p)]:
         raise tn.TensorNetError(

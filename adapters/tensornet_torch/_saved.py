@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 import tensornet as tn
@@ -53,13 +53,13 @@ def check_saved(
     plan: tn.Plan,
     weights: Mapping[str, Weight],
     *,
-    mine: Sequence[str],
+    held: Mapping[str, Tensor],
     names: Sequence[Sequence[str]],
     gauge: str,
     aligner: Aligner | None,
 ) -> None:
     """Refuse a state of another kind of optimiser, another plan, another gauge, or with other alignment, or a part of one."""
-    if "factors" not in state:
+    if "formats" not in state:
         raise TensorNetError(
             "load_state_dict: this state has no factors; needed one from an over-parameterised optimiser; a plain "
             "optimiser's state is about dense weights; load the model's weights instead and start a new optimiser"
@@ -81,7 +81,7 @@ def check_saved(
             f"load_state_dict: the state was saved with gauge={state['gauge']!r}, this optimiser has {gauge!r}; a resync and "
             f"the teacher's factors depend on it; pass the same gauge to overparameterize"
         )
-    _check_parameters(state, weights, mine, names)
+    _check_parameters(state, weights, held, names)
     if (aligner is not None) != ("alignment" in state):
         here, there = ("with", "without") if aligner else ("without", "with")
         raise TensorNetError(
@@ -101,7 +101,7 @@ def check_saved(
 
 
 def _check_parameters(
-    state: Mapping[str, Any], weights: Mapping[str, Weight], mine: Sequence[str], names: Sequence[Sequence[str]]
+    state: Mapping[str, Any], weights: Mapping[str, Weight], held: Mapping[str, Tensor], names: Sequence[Sequence[str]]
 ) -> None:
     absent = [n for n in weights if n not in state["factors"]]
     if absent:
@@ -116,10 +116,22 @@ def _check_parameters(
             f"load_state_dict: the parameter groups of the state hold {there}, those of this optimiser {list(names)}; needed "
             f"the same, because state goes by their names; make the optimiser as it was made then"
         )
-    lost = [n for n in mine if sorted(state["state"].get(n, ())) != list(state["slots"].get(n, ()))]
+    whole = [n for n, p in held.items() if hasattr(p, "placements") and _is_whole(state["state"].get(n, {}), p)]
+    if whole:
+        raise TensorNetError(
+            f"load_state_dict: the state has whole tensors for {', '.join(whole)}, of which this process holds a shard, needed "
+            f"shards; save with torch.distributed.checkpoint, from one process too, and load with "
+            f"tensornet_torch.distributed.load"
+        )
+    lost = [n for n in held if sorted(state["state"].get(n, ())) != list(state["slots"].get(n, ()))]
     if lost:
         raise TensorNetError(
             f"load_state_dict: the state lacks what was saved of the inner optimiser's state for {', '.join(lost)}, as when "
             f"torch.distributed.checkpoint fills the state of an optimiser that has not stepped; training would go on "
             f"without it; load with tensornet_torch.distributed.load"
         )
+
+
+def _is_whole(slots: Mapping[str, Any], parameter: Tensor) -> bool:
+    plain = [t for t in slots.values() if isinstance(t, Tensor) and not hasattr(t, "placements")]
+    return any(t.ndim and t.shape == parameter.shape for t in plain)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -41,23 +42,37 @@ class Stepper:
         self.max_factor_norm, self.low_memory = max_factor_norm, low_memory
         self.alignment_loss, self.factor_norm = torch.tensor(float("nan")), torch.tensor(float("nan"))
         self._pullbacks: dict[str, Pullback] = {}
+        self._losses: list[Tensor] = []
         self._proven = self._stepping = self._failed = False
         self._dtype = torch.promote_types(next(iter(exchange.parameters.values())).dtype, torch.float32)
         inner.register_step_pre_hook(self._refuse_direct)
 
     def check(self) -> None:
         """Before a step: nobody else has written the weights, and the last step ended well."""
-        if self._failed:
+        (failed,) = self.exchange.answers([self._failed])
+        if True in failed:
             raise TensorNetError(
-                "overparameterize: an earlier step failed half-way on this process, and others may have gone on; factors and "
-                "weights of the group need not belong together any more; load_state_dict() or resync() on every process"
+                "overparameterize: an earlier step failed half-way on a process of the group; its factors and weights need not "
+                "belong together any more; load_state_dict() or resync() on every process"
             )
         self.guard.refuse_changed()
 
     def step(self, closure: Callable[[], Any] | None) -> Any:
-        if self.aligner:
-            self.aligner.begin_step()
-        return self._by_weight(closure) if self.low_memory else self._at_once(closure)
+        loss, by_itself = None, self.low_memory or self.exchange.group is not None
+        if closure is not None and by_itself:  # such optimisers evaluate it once, first
+            with torch.enable_grad():
+                loss, closure = closure(), None
+        having = self.exchange.with_gradient() if closure is None else []
+        with self.recovering():
+            if self.aligner:
+                self.exchange.together(self.aligner.begin_step)
+            if closure is not None:
+                return self._evaluating(closure)
+            if self.low_memory:
+                self._by_weight(having)
+            else:
+                self._at_once(having)
+        return self._with_alignment(loss)
 
     @torch.no_grad()
     def write(self, names: Sequence[str] | None = None, *, note: bool = True) -> None:
@@ -75,19 +90,17 @@ class Stepper:
 
     # ---- all weights at once ----------------------------------------------------------------------------------------
 
-    def _at_once(self, closure: Callable[[], Any] | None) -> Any:
-        if closure is None:
-            self._pull()
+    @torch.no_grad()
+    def _at_once(self, having: Sequence[str]) -> None:
+        gradients = self.exchange.gradients(having)
+        self.exchange.together(lambda: self._pull(gradients))
+        self._over_all()
         proof = None if self._proven else Proof(self.weights.values(), self.guard)
-        with self._recovering():
-            loss = self._step_inner(None if closure is None else self._on_factors(closure))
-            self._proven = self._proven or (proof is not None and proof.found(self.inner))
-            for weight in self.weights.values():
-                weight.clear()
-            self.write()
-        return loss
+        self.exchange.together(lambda: self._step_inner(None))
+        self._finish(proof)
 
-    def _on_factors(self, closure: Callable[[], Any]) -> Callable[[], Any]:
+    @torch.no_grad()
+    def _evaluating(self, closure: Callable[[], Any]) -> Any:
         """A closure evaluates the model several times in a step (LBFGS): each time at the factors of that moment.
 
         Its loss gets λ·L_Aux as its gradient does, so that a line search sees one function.
@@ -97,18 +110,32 @@ class Stepper:
             self.write(note=not self._proven)  # nobody else is there to write before the step ends
             with torch.enable_grad():
                 loss = closure()
-            self._pull()
+            self._pull(self.exchange.gradients(self.exchange.with_gradient()))
+            self._over_all()
             return self._with_alignment(loss)
 
-        return evaluate
+        proof = None if self._proven else Proof(self.weights.values(), self.guard)
+        loss = self._step_inner(evaluate)
+        self._finish(proof)
+        return loss
+
+    def _finish(self, proof: Proof | None) -> None:
+        self._proven = self._proven or (proof is not None and proof.found(self.inner))
+        for weight in self.weights.values():
+            weight.clear()
+        self.write()
 
     @torch.no_grad()
-    def _pull(self) -> None:
-        gradients = self.exchange.gradients(self.exchange.with_gradient())
+    def _pull(self, gradients: dict[str, Tensor]) -> None:
         for name, weight in self.weights.items():
             weight.pull(gradients.pop(name, None), self._pullbacks.pop(name, None))
+        self._losses = [self.aligner.add_gradients(self.weights)] if self.aligner else []
+
+    @torch.no_grad()
+    def _over_all(self) -> None:
+        """What needs the gradients of all processes."""
         if self.aligner:
-            self._note_alignment([self.aligner.add_gradients(self.weights)])
+            self._note_alignment(self._losses)
         if self.max_factor_norm is not None:
             self._clip(self.max_factor_norm)
 
@@ -122,27 +149,25 @@ class Stepper:
     # ---- one weight after another -----------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def _by_weight(self, closure: Callable[[], Any] | None) -> Any:
+    def _by_weight(self, having: Sequence[str]) -> None:
         """No more than one weight's gradients are alive; the parameters outside the plan go first."""
-        with torch.enable_grad():
-            loss = None if closure is None else closure()
         refuse_hooks(self.inner, "low_memory=True", ours=1)
-        having = set(self.exchange.with_gradient())
-        moving = having | set(self.aligner.plan.teachers if self.aligner else ())
+        moving = {*having, *(self.aligner.plan.teachers if self.aligner else ())}
         planned = {id(f) for w in self.weights.values() for f in w.factors}
-        losses = []
-        with self._recovering():
-            with only(self.inner, lambda p: id(p) not in planned):
-                self._step_inner(None)
-            for names in self.exchange.rounds:
-                gradients = self.exchange.gradients([n for n in names if n in having])
-                chosen = [n for n in names if n in moving]
-                losses += [self._step_one(self.weights[n], gradients.pop(n, None)) for n in chosen if n in self.weights]
-                self.write(chosen, note=False)
+        with only(self.inner, lambda p: id(p) not in planned):
+            self.exchange.together(lambda: self._step_inner(None))
+        losses: list[Tensor] = []
+        for names in self.exchange.rounds:
+            gradients = self.exchange.gradients([n for n in names if n in having])
+            chosen = [n for n in names if n in moving]
+            losses += self.exchange.together(partial(self._step_some, chosen, gradients))
+            self.write(chosen, note=False)
         self.guard.note()
         if self.aligner:
             self._note_alignment(losses)
-        return self._with_alignment(loss)
+
+    def _step_some(self, names: Sequence[str], gradients: dict[str, Tensor]) -> list[Tensor]:
+        return [self._step_one(self.weights[n], gradients.pop(n, None)) for n in names if n in self.weights]
 
     def _step_one(self, weight: Weight, gradient: Tensor | None) -> Tensor:
         own = {id(f) for f in weight.factors}
@@ -182,10 +207,10 @@ class Stepper:
             refuse_direct()
 
     @contextmanager
-    def _recovering(self) -> Iterator[None]:
+    def recovering(self) -> Iterator[None]:
         """After a step that failed half-way: W ← contract(T) as the factors are now, so that training can go on from there.
 
-        Not in a group: the other processes may be elsewhere.
+        Not in a group, where that takes all processes: every one of them raises, and refuses to step until all begin anew.
         """
         try:
             yield

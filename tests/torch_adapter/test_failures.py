@@ -183,3 +183,14 @@ def test_a_parameter_may_move_within_the_model():
     layer.register_parameter("kernel", optimizer.param_groups[0]["params"][0])
     optimizer.step()
     assert not torch.equal(layer.kernel, before)
+
+
+def test_factors_of_any_strides_are_told_apart():
+    """An axis of size 1 may have any stride and count as contiguous: such a factor in float64 was no view of words."""
+    model = nn.Linear(12, 6, dtype=torch.float64)
+    plan = tnt.plan(model, format="monarch")
+    optimizer = tnt.overparameterize(torch.optim.SGD(model.parameters(), lr=0.1), model, plan)
+    before = model.weight.detach().clone()
+    model(torch.ones(2, 12, dtype=torch.float64)).square().sum().backward()
+    optimizer.step()
+    assert not torch.equal(model.weight, before)

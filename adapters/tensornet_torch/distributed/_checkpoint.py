@@ -37,8 +37,10 @@ def load(optimizer: Overparameterized, folder: str | Path, *, under: str = "opti
         )
     held = optimizer.held()
     wanted = {key: place for key, place in places.items() if _is_mine(place, held)}
-    state = {key: _blank(metadata.state_dict_metadata[key], held.get(_of(place) or "")) for key, place in wanted.items()}
-    dcp.load(state, checkpoint_id=folder)
+    state = {
+        key: _blank(metadata.state_dict_metadata[key], held.get(_of(place) or "")) for key, place in wanted.items()
+    }
+    dcp.load(state, checkpoint_id=folder, process_group=optimizer.group)
     optimizer.load_state_dict(_nested({place: state[key] for key, place in wanted.items()}))
 
 
@@ -69,7 +71,7 @@ def _blank(metadata: Any, like: Tensor | None) -> Tensor | None:
 
 def _nested(entries: Mapping[Place, Any]) -> dict[str, Any]:
     """Dicts in dicts; a level whose keys are numbers is a list. DCP does not save dicts that are empty."""
-    state: dict[Any, Any] = {"state": {}}
+    state: dict[Any, Any] = {"state": {}, "factors": {}, "slots": {}}
     for place, value in entries.items():
         level = state
         for key in place[:-1]:

@@ -71,15 +71,18 @@ class Group(Exchange):
     def write(self, names: Sequence[str], made: Callable[[str], Tensor]) -> None:
         messages: Messages = []
         arrivals = []
+        wholes = self.together(lambda: {n: made(n).to(self.parameters[n].dtype) for n in names if n in self.mine})
         for name in names:
-            pieces, owner, piece = self.pieces[name], self.owners[name], local(self.parameters[name].detach())
+            pieces, owner, piece = self.pieces[name], self.owners[name], local(self.parameters[name])
             if owner == self.rank:
-                whole = made(name).to(piece.dtype)
+                whole = wholes.pop(name)
                 piece.copy_(pieces.of_rank(whole, owner))
                 others = [rank for rank in self.ranks if rank != owner]
                 messages += [(dist.isend, pieces.of_rank(whole, rank).contiguous(), rank) for rank in others]
             else:
-                buffer = piece if piece.is_contiguous() else torch.empty_like(piece)
+                buffer = (
+                    piece if piece.is_contiguous() else torch.empty_like(piece, memory_format=torch.contiguous_format)
+                )
                 arrivals.append((piece, buffer))
                 messages.append((dist.irecv, buffer, owner))
         self._deliver(messages)
@@ -101,6 +104,35 @@ class Group(Exchange):
 
     def answers(self, flags: Sequence[bool]) -> list[set[bool]]:
         return [set(said) for said in self.gathered(torch.tensor(flags)).T.tolist()]
+
+    def same(self, settings: Mapping[str, str]) -> None:
+        """Also the first collective of the group, which NCCL wants all processes to take part in."""
+        said: list[Mapping[str, str]] = [{}] * len(self.ranks)
+        dist.all_gather_object(said, dict(settings), group=self.group)
+        for key, mine in settings.items():
+            others = [rank for rank, theirs in zip(self.ranks, said, strict=True) if theirs[key] != mine]
+            if others:
+                raise TensorNetError(
+                    f"overparameterize: {key} is another on process {others[0]} than on process {self.rank}, needed the same "
+                    f"on all, because each says by it who owns what and what is sent; make it alike, a plan from a list in "
+                    f"one order (a set has none)"
+                )
+
+    def together(self, work: Callable[[], T]) -> T:
+        error: BaseException | None = None
+        try:
+            result = work()
+        except Exception as raised:
+            error = raised
+        (answers,) = self.answers([error is None])
+        if error:
+            raise error
+        if False in answers:
+            raise TensorNetError(
+                "overparameterize: another process of the group failed in this step, and says there what happened; nothing was "
+                "written here; after resync() or load_state_dict() on every process training can go on"
+            )
+        return result
 
     def agreed(self, work: Callable[[], T]) -> T:
         error: Exception | None = None

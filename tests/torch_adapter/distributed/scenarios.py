@@ -1,5 +1,6 @@
 """What two processes do; the tests look at what they return."""
 
+import copy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -166,21 +167,146 @@ def errors(folder: Path) -> dict[str, str]:
 
 
 def failed_step(folder: Path) -> dict[str, Any]:
-    """One process fails between its gradients and its weights; both stop there, refuse to go on, and resync."""
+    """Process 0 fails between its gradients and its weights; both stop there, refuse to go on, and begin anew together."""
     model = student(0, torch.float64)
-    optimizer = wrapped(DistributedDataParallel(model).module, group=dist.group.WORLD)
-    train(model, optimizer, range(1))
+    parallel = DistributedDataParallel(model)
+    optimizer = wrapped(model, group=dist.group.WORLD)
+    train(parallel, optimizer, range(5))
+    state, before = copy.deepcopy(optimizer.state_dict()), {n: p.clone() for n, p in model.named_parameters()}
 
     def fail(*_: Any) -> None:
         raise RuntimeError("out of memory")
 
-    handle = optimizer.inner.register_step_pre_hook(fail)
-    first = error_of(optimizer.step)
-    handle.remove()
+    handles = [optimizer.inner.register_step_pre_hook(fail)] if dist.get_rank() == 0 else []
+    first = error_of(lambda: train(parallel, optimizer, range(5, 6)))
+    for handle in handles:
+        handle.remove()
     second = error_of(optimizer.step)
-    optimizer.resync()
+    with torch.no_grad():  # what is outside the plan was stepped on the process that did not fail
+        for name, p in model.named_parameters():
+            p.copy_(before[name])
+    optimizer.load_state_dict(state)
+    train(parallel, optimizer, range(5, STEPS))
+    return {"first": first, "second": second, **seen(model, optimizer)}
+
+
+def owns_nothing(folder: Path) -> dict[str, Any]:
+    """One weight, two processes: saved, and loaded by both."""
+    kept = {}
+    for name in ("whole", "first", "second"):
+        model = sharded(student(0, torch.float64))
+        plan = tnt.plan(model, ["head.weight"], cores=CORES)
+        alignment = tnt.Alignment(student(1, torch.float64), weight=0.3, every=3)
+        optimizer = tnt.overparameterize(adamw(model.parameters()), model, plan, alignment=alignment)
+        if name == "second":
+            resume(model, optimizer, folder / "one weight")
+            optimizer.load_state_dict(optimizer.state_dict())
+        train(model, optimizer, range(10, STEPS) if name == "second" else range(STEPS if name == "whole" else 10))
+        if name == "first":
+            state = {"model": get_model_state_dict(model), "optimizer": optimizer.state_dict()}
+            dcp.save(state, checkpoint_id=folder / "one weight")
+        kept[name] = {"weights": whole(model), "steps": optimizer.state_dict()["alignment"]["steps"]}
+    return kept
+
+
+def after_evaluation(folder: Path) -> dict[str, Any]:
+    """A forward without a backward leaves the root's parameters whole."""
+    model = sharded(student(0, torch.float64))
+    optimizer = wrapped(model)
+    train(model, optimizer, range(3))
+    x, _ = batch(99, torch.float64)
+
+    def evaluated() -> Tensor:
+        with torch.no_grad():
+            return model(x)
+
+    weights = {n: p.detach().clone() for n, p in model.named_parameters()}
+    state, expected = copy.deepcopy(optimizer.state_dict()), evaluated()
+    names = list(optimizer.state_dict()["state"]) == list(state["state"])
+    train(model, optimizer, range(3, 5))
+    moved = evaluated() - expected
+    optimizer.load_state_dict(state)  # writes the planned weights; the others are the model's
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            p.copy_(weights[name])
+    return {"same names": names, "moved": moved.abs().max(), "back": (evaluated() - expected).abs().max()}
+
+
+def settings_differ(folder: Path) -> dict[str, str]:
+    names, found = ["head.weight", "blocks.0.weight"], {}
+    rank = dist.get_rank()
+    for what, mine in {"order": {"rules": names[:: 1 - 2 * rank]}, "cores": {"cores": 3 + rank}}.items():
+        model = student(0, torch.float64)
+        plan = tnt.plan(model, **{"rules": names, "cores": 3, **mine})
+        found[what] = error_of(
+            lambda m=model, p=plan: tnt.overparameterize(adamw(m.parameters()), m, p, group=dist.group.WORLD)
+        )
+    model = student(0, torch.float64)
+    alignment = tnt.Alignment(student(1, torch.float64)) if rank else None
+    inner, plan = adamw(model.parameters()), tnt.plan(model, names, cores=3)
+    found["alignment"] = error_of(
+        lambda: tnt.overparameterize(inner, model, plan, alignment=alignment, group=dist.group.WORLD)
+    )
+    return found
+
+
+def channels_last(folder: Path) -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    model = nn.Conv2d(4, 6, 3, dtype=torch.float64).to(memory_format=torch.channels_last)
+    plan = tnt.plan(model, ["weight"], format="conv_mpo")
+    optimizer = tnt.overparameterize(sgd(model.parameters()), model, plan, group=dist.group.WORLD)
+    model(torch.ones(1, 4, 5, 5, dtype=torch.float64)).square().sum().backward()
     optimizer.step()
-    return {"first": first, "second": second, "weights": whole(model)}
+    return {"weight": model.weight.detach().contiguous()}
+
+
+def versions(folder: Path) -> dict[str, str]:
+    """Writes to a sharded weight that its version counters see."""
+    model = sharded(student(0, torch.float64))
+    optimizer = wrapped(model, guard="versions")
+    train(model, optimizer, range(1))
+    found = {"ours": error_of(lambda: train(model, optimizer, range(1, 2)))}
+    with torch.no_grad():
+        model.head.weight.add_(1)
+    found["DTensor"] = error_of(optimizer.step)
+    optimizer.resync()
+    with torch.no_grad():
+        model.head.weight.to_local().add_(1)
+    found["shard"] = error_of(optimizer.step)
+    return found
+
+
+def refused_loads(folder: Path) -> dict[str, Any]:
+    """The part of one process, and the whole state of one, into a group."""
+    found = {}
+    rank = dist.get_rank()
+    alone = wrapped(student(0, torch.float64))
+    x, y = batch(0, torch.float64)
+    nn.functional.cross_entropy(alone._model(x), y).backward()
+    alone.step()
+    for name, make in (("group", DistributedDataParallel), ("shards", sharded)):
+        model = student(0, torch.float64)
+        parallel = make(model)
+        optimizer = wrapped(model, **({"group": dist.group.WORLD} if name == "group" else {}))
+        train(parallel, optimizer, range(2))
+        if name == "group":
+            states = [None, None]
+            dist.all_gather_object(states, optimizer.state_dict())
+            before = [f.detach().clone() for f in optimizer.held().values()]
+            train(parallel, optimizer, range(2, 3))
+            now = [f.detach().clone() for f in optimizer.held().values()]
+            found["part"] = error_of(lambda o=optimizer, s=states[0]: o.load_state_dict(s))
+            found["kept"] = all(map(torch.equal, now, optimizer.held().values())) and not all(
+                map(torch.equal, now, before)
+            )
+        found[f"whole into {name}"] = error_of(lambda o=optimizer: o.load_state_dict(alone.state_dict()))
+    return {**found, "rank": rank}
+
+
+def names_inside(folder: Path) -> list[str]:
+    model = DistributedDataParallel(student(0, torch.float64))
+    teacher = DistributedDataParallel(student(1, torch.float64))
+    return list(wrapped(model, teacher=teacher).plan.teachers)
 
 
 def messages(folder: Path) -> dict[str, int]:
@@ -224,5 +350,12 @@ ALL = (
     filled_without_slots,
     errors,
     failed_step,
+    owns_nothing,
+    after_evaluation,
+    settings_differ,
+    channels_last,
+    versions,
+    refused_loads,
+    names_inside,
     messages,
 )

@@ -117,12 +117,67 @@ def test_an_error_on_one_process_is_an_error_on_both(case, text, found):
         assert text in result[case]
 
 
-def test_after_a_step_that_failed_the_group_must_begin_anew(found):
-    for result in found["failed_step"]:
-        assert isinstance(result, dict), result
-        assert "out of memory" in result["first"]
+def test_after_a_step_that_failed_on_one_process_the_group_begins_anew(found, references):
+    first, second = found["failed_step"]
+    assert isinstance(first, dict), first
+    assert isinstance(second, dict), second
+    assert "out of memory" in first["first"]
+    assert "another process of the group failed in this step" in second["first"]
+    for result in (first, second):
         assert "an earlier step failed half-way" in result["second"]
-        assert all(t.isfinite().all() for t in result["weights"].values())
+        assert_same(result["weights"], references["adamw"][0])
+
+
+def test_a_process_may_own_nothing(found):
+    for result in found["owns_nothing"]:
+        assert isinstance(result, dict), result
+        assert result["second"]["steps"] == STEPS
+        for name, w in result["whole"]["weights"].items():
+            torch.testing.assert_close(result["second"]["weights"][name], w, rtol=0, atol=1e-12)
+
+
+def test_state_after_an_evaluation_is_of_the_same_names_and_loads(found):
+    for result in found["after_evaluation"]:
+        assert isinstance(result, dict), result
+        assert result["same names"]
+        assert result["moved"] > 1e-3
+        assert result["back"] < 1e-12
+
+
+def test_settings_that_differ_between_processes_are_refused(found):
+    for result in found["settings_differ"]:
+        assert isinstance(result, dict), result
+        assert "the plan is another on process" in result["order"]
+        assert "the plan is another on process" in result["cores"]
+        assert "alignment is another on process" in result["alignment"]
+
+
+def test_a_weight_in_channels_last_arrives_as_it_is(found):
+    first, second = found["channels_last"]
+    assert isinstance(first, dict), first
+    assert torch.equal(first["weight"], second["weight"])
+
+
+def test_version_counters_of_shards(found):
+    for result in found["versions"]:
+        assert isinstance(result, dict), result
+        assert result["ours"] == "no error"
+        assert "somebody else wrote head.weight" in result["DTensor"]
+        assert "somebody else wrote head.weight" in result["shard"]
+
+
+def test_a_load_that_is_refused_changes_nothing(found):
+    for result in found["refused_loads"]:
+        assert isinstance(result, dict), result
+        assert "the state has no factors of" in result["part"]
+        assert result["kept"]
+        assert "whole tensors for" in result["whole into shards"]
+        assert result["whole into group"] == "no error"
+
+
+def test_names_are_those_inside_the_wrapper(found):
+    for result in found["names_inside"]:
+        assert result == ["blocks.0.weight", "blocks.1.weight", "head.weight"]
 
 
 def test_a_step_moves_no_more_bytes_than_the_wrapper_does_itself(found):
