@@ -33,7 +33,7 @@ def suggest_lr(lr: float, plan: tn.Plan, model: nn.Module) -> float:
             f"and the nn.Module it is of, in this order, because the scale counts the weights outside the plan too"
         )
     sizes = {n: p.numel() for n, p in model.named_parameters(remove_duplicate=False)}
-    foreign = [n for n, f in plan.items() if sizes.get(n) != math.prod(f.shape)]
+    foreign = [n for n, f in plan.items() if sizes.get(n) != math.prod(f.shape) * plan.stacked.get(n, 1)]
     if foreign:
         raise tn.TensorNetError(
             f"suggest_lr: the model has no {', '.join(foreign)} of the plan's shape, needed the model that the plan is of, "
@@ -46,7 +46,8 @@ def suggest_lr(lr: float, plan: tn.Plan, model: nn.Module) -> float:
 def total_scale(plan: tn.Plan, model: nn.Module) -> float:
     """Parameters of the whole model with factors in the place of planned weights, over its own."""
     dense = sum(p.numel() for p in model.parameters())
-    return (dense + sum(f.num_params - math.prod(f.shape) for f in plan.values())) / dense
+    planned = sum(math.prod(f.shape) * plan.stacked.get(n, 1) for n, f in plan.items())
+    return (dense + plan.num_params - planned) / dense
 
 
 def _slope() -> float:
