@@ -41,17 +41,28 @@ def finish(path: Path, values: Mapping[int, Array]) -> Array:
 
 def linearize(path: Path, operands: Sequence[Array]) -> tuple[Array, Callable[[Array], tuple[Array, ...]]]:
     """The contraction, and its `pullback`, which reuses the products that the contraction made (and keeps them alive)."""
+    result, products = with_products(path, operands)
+    return result, partial(pullback, path, operands, products=products)
+
+
+def with_products(path: Path, operands: Sequence[Array]) -> tuple[Array, tuple[Array, ...]]:
+    """The contraction, and the products on the way to it."""
     *values, last = _forward(path, operands, path.steps)
-    return _finish(path, last), partial(_backward, path, values if path.steps else [last])
+    return _finish(path, last), tuple(values[len(operands) :])
 
 
-def pullback(path: Path, operands: Sequence[Array], gradient: Array) -> tuple[Array, ...]:
+def pullback(
+    path: Path, operands: Sequence[Array], gradient: Array, products: Sequence[Array] | None = None
+) -> tuple[Array, ...]:
     """The gradient of Re⟨gradient, contract(operands)⟩ by each operand: reverse mode over the same pairs.
 
     gradient: (*lead, *path.output)
+    products: of `with_products`; None makes them again
     returns: one array for each operand, with its shape
     """
-    return _backward(path, _forward(path, operands, path.steps[:-1]), gradient)  # W itself no gradient needs
+    if products is None:
+        return _backward(path, _forward(path, operands, path.steps[:-1]), gradient)  # W itself no gradient needs
+    return _backward(path, [*squeezed(path, dict(enumerate(operands))).values(), *products], gradient)
 
 
 def _backward(path: Path, values: Sequence[Array], gradient: Array) -> tuple[Array, ...]:

@@ -11,7 +11,7 @@ from array_api_compat import device
 from . import _hierarchical as hierarchical
 from ._arrays import Array, checked_weight, constant, filled, namespace, working_dtype
 from ._cached import cached_property
-from ._contract import contract, linearize, pullback
+from ._contract import contract, linearize, pullback, with_products
 from ._errors import TensorNetError
 from ._gauge import Gauge
 from ._graph import even_deviation, is_reduced, is_tree, represents_everything
@@ -164,14 +164,23 @@ class Format(Applicable, ABC):
 
         return self._as_weight(w), pullback
 
-    def pullback(self, factors: Sequence[Array], gradient: Array, /) -> tuple[Array, ...]:
+    def with_products(self, factors: Sequence[Array], /) -> tuple[Array, tuple[Array, ...]]:
+        """`contract`, and the products on the way to W, for a `pullback` that does not make them again."""
+        self.check_factors(factors)
+        w, products = with_products(self.path, factors)
+        return self._as_weight(w), products
+
+    def pullback(
+        self, factors: Sequence[Array], gradient: Array, /, *, products: Sequence[Array] | None = None
+    ) -> tuple[Array, ...]:
         """dL/dT_k of every factor from dL/dW (*lead, *shape); exact, because W is linear in each factor.
 
         lead: that of the factors; factors of one matrix take a stack of gradients too, and give a stack of each dL/dT_k
+        products: of `with_products` at these factors
         complex weights: both gradients are the direction of steepest ascent, as PyTorch's are (JAX's are its conjugate)
         """
         self._check_gradient(gradient, self.check_factors(factors))
-        return pullback(self.path, factors, self._as_matrix(gradient))
+        return pullback(self.path, factors, self._as_matrix(gradient), products)
 
     def _check_gradient(self, gradient: Array, lead: tuple[int, ...]) -> None:
         got = tuple(getattr(gradient, "shape", ()))

@@ -15,7 +15,7 @@ from tensornet.files import Run
 
 from ._guard import sums
 from ._plan import KERNEL
-from ._state import OverparameterizedState, contracted, found
+from ._state import OverparameterizedState, all_contracted, found
 from ._tree import branches, map_named, named_leaves
 
 MOMENTS = ("mu", "nu")
@@ -54,7 +54,7 @@ def from_run(run: Run, plan: tn.Plan, params: Any, state: Any, *, kernels: str =
     run.check(plan, {name: [tuple(a.shape) for a in arrays] for name, arrays in like.items()})
     values = _copied(run.values, plan, kernels, _in_out)
     factors = {n: tuple(v.astype(f.dtype) for v, f in zip(values[n], held.factors[n], strict=True)) for n in plan}
-    made = {name: contracted(plan, name, f) for name, f in factors.items()}
+    made, products = all_contracted(plan, factors)
     params = map_named(lambda n, leaf: (made[n] if n in made else values[n][0]).astype(leaf.dtype), params)
     leaves = named_leaves(params)
     moments = {kind: _copied(named, plan, kernels, _in_out) for kind, named in run.moments.items()}
@@ -64,6 +64,7 @@ def from_run(run: Run, plan: tn.Plan, params: Any, state: Any, *, kernels: str =
         inner=_with_moments(held.inner, run.step, flat),
         written={name: sums(leaves[name], w) for name, w in made.items()},
         alignment=held.alignment and held.alignment._replace(steps=_filled(held.alignment.steps, 0)),
+        products=products if held.products else {},
     )
     boxed = jax.tree.unflatten(jax.tree.structure(held), jax.tree.leaves(fresh))  # NNX keeps states in boxes
     return params, jax.tree.map(lambda s: boxed if s is held else s, state, is_leaf=lambda s: s is held)

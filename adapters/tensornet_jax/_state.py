@@ -38,12 +38,14 @@ class OverparameterizedState(NamedTuple):
     inner      state of the user's own transformation, over the parameters with factors in place of planned weights
     written    weight name → (2,) checksums of the weight: as the last update leaves it, and as `materialize` writes it
     alignment  None without alignment
+    products   weight name → the products on the way to W at these factors, if they are kept
     """
 
     factors: dict[str, Factors]
     inner: Any
     written: dict[str, Array]
     alignment: AlignmentState | None
+    products: dict[str, Factors]
 
 
 def decomposed(plan: tn.Plan, params: Any, gauge: str | tn.Mixed) -> dict[str, Factors]:
@@ -119,6 +121,12 @@ def found(state: Any, who: str) -> OverparameterizedState:
 
 def contracted(plan: tn.Plan, name: str, factors: Factors) -> Array:
     """The weight as its framework stores it, in float32 precision whatever the default is."""
+    return all_contracted(plan, {name: factors})[0][name]
+
+
+def all_contracted(plan: tn.Plan, factors: dict[str, Factors]) -> tuple[dict[str, Array], dict[str, Factors]]:
+    """The weights, and the products on the way to each."""
     with jax.default_matmul_precision("float32"):
-        w = plan[name].contract(factors)
-    return jnp.swapaxes(w, -1, -2) if name in plan.transposed else w
+        made = {name: plan[name].with_products(f) for name, f in factors.items()}
+    turned = {n: jnp.swapaxes(w, -1, -2) if n in plan.transposed else w for n, (w, _) in made.items()}
+    return turned, {n: products for n, (_, products) in made.items()}

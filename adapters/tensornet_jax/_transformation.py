@@ -12,7 +12,7 @@ from tensornet import TensorNetError
 
 from . import _alignment
 from ._guard import check_guard, first_sums, overwritten, refuse, sums
-from ._state import AlignmentState, Factors, OverparameterizedState, contracted, decomposed
+from ._state import AlignmentState, Factors, OverparameterizedState, all_contracted, decomposed
 from ._tree import branches, map_named, named_leaves, out_in
 
 
@@ -23,6 +23,7 @@ def overparameterize(
     alignment: tn.Alignment | None = None,
     gauge: str | tn.Mixed = "balanced",
     guard: str = "raise",
+    keep_products: bool = False,
 ) -> optax.GradientTransformationExtraArgs:
     """Train the planned weights through their factors, with the user's own transformation `tx`.
 
@@ -38,6 +39,9 @@ def overparameterize(
     guard      what a compiled update does when somebody else wrote a planned weight since the last one: "raise"
                jax.errors.JaxRuntimeError; or "nan", which makes the updates of that weight NaN and writes the message to the
                log of `tensornet_jax`. On several devices take "nan": the one that raises leaves the others waiting
+
+    keep_products  keeps in the state, and so in its checkpoints, what the contraction makes on the way to each weight (for
+               the paper's layout half as many entries as the factors), so that the next update need not make it again
 
     raises: TensorNetError if the parameters lack a planned weight, one has NaN or Inf, or somebody else wrote one between
     two updates. Inside jit, where values cannot be looked at, the last arrives as `guard` says, and the first decomposition
@@ -57,15 +61,17 @@ def overparameterize(
     def init(params: Any) -> OverparameterizedState:
         factors = decomposed(plan, params, gauge)
         leaves = named_leaves(params)
+        made, products = all_contracted(plan, factors)
         return OverparameterizedState(
             factors=factors,
             inner=inner.init(_with_factors(params, factors)),
-            written={n: first_sums(plan[n], contracted(plan, n, f), leaves[n]) for n, f in factors.items()},
+            written={n: first_sums(plan[n], made[n], leaves[n]) for n in factors},
             alignment=_alignment.begin(alignment, plan, teacher, factors) if alignment else None,
+            products=products if keep_products else {},
         )
 
     def update(gradients: Any, state: OverparameterizedState, params: Any = None, **extra: Any) -> Any:
-        _check(state, params, alignment)
+        _check(state, params, alignment, keep_products)
         changed = overwritten(state.written, params)
         refuse(changed, guard)
         pulled, aligned = _gradients(plan, alignment, state, gradients)
@@ -73,12 +79,14 @@ def overparameterize(
         steps, inner_state = inner.update(_with_factors(gradients, pulled), state.inner, before, **extra)
         after = branches(params, optax.apply_updates(before, steps))
         factors = {name: after[name] for name in plan}
-        made = {name: contracted(plan, name, f) for name, f in factors.items()}
+        made, products = all_contracted(plan, factors)
         poisoned = changed if guard == "nan" else {}
         updates = _updates(made, params, gradients, branches(params, steps), poisoned)
         arrived = named_leaves(optax.apply_updates(params, updates))
         written = {name: sums(arrived[name], w) for name, w in made.items()}
-        return updates, OverparameterizedState(factors, inner_state, written, aligned)
+        return updates, OverparameterizedState(
+            factors, inner_state, written, aligned, products if keep_products else {}
+        )
 
     return optax.GradientTransformationExtraArgs(init, update)
 
@@ -87,7 +95,7 @@ def _gradients(
     plan: tn.Plan, alignment: tn.Alignment | None, state: OverparameterizedState, gradients: Any
 ) -> tuple[dict[str, Factors], AlignmentState | None]:
     """dL/dT_k of every planned weight, with that of the alignment loss, and the state of alignment after this update."""
-    pulled = _pulled(plan, state.factors, gradients)
+    pulled = _pulled(plan, state, gradients)
     if alignment is None or state.alignment is None:
         return pulled, None
     aligned, pull = _alignment.loss_and_gradient(alignment, plan, state.factors, state.alignment)
@@ -124,24 +132,28 @@ def _rounded(array: Array, dtype: Any) -> Array:
     return array.astype(dtype)
 
 
-def _check(state: OverparameterizedState, params: Any, alignment: tn.Alignment | None) -> None:
+def _check(state: OverparameterizedState, params: Any, alignment: tn.Alignment | None, keep_products: bool) -> None:
     if params is None:
         raise TensorNetError(
             "overparameterize: update was called without params; needed the dense parameters, because the update is the "
             "way from them to contract(factors); call tx.update(grads, state, params)"
         )
-    if (alignment is None) != (state.alignment is None):
+    if (alignment is None) != (state.alignment is None) or keep_products != bool(state.products):
         raise TensorNetError(
-            "overparameterize: transformation and state differ in whether there is alignment; one of them was made with "
+            "overparameterize: transformation and state differ in whether there is alignment or products are kept; one of them "
+            "was made with "
             "other arguments; make the state with this transformation's init"
         )
 
 
-def _pulled(plan: tn.Plan, factors: dict[str, Factors], gradients: Any) -> dict[str, Factors]:
+def _pulled(plan: tn.Plan, state: OverparameterizedState, gradients: Any) -> dict[str, Factors]:
     """dL/dT_k of every planned weight from its dL/dW."""
     dense = named_leaves(gradients)
     with jax.default_matmul_precision("float32"):
-        return {n: f.pullback(factors[n], out_in(dense[n], n in plan.transposed)) for n, f in plan.items()}
+        return {
+            n: f.pullback(state.factors[n], out_in(dense[n], n in plan.transposed), products=state.products.get(n))
+            for n, f in plan.items()
+        }
 
 
 def _with_factors(tree: Any, factors: dict[str, Factors]) -> Any:

@@ -72,7 +72,7 @@ def jax_step_table(found: Sequence[JaxStepRow]) -> Table:
     size = found[0].size
     title = (
         f"Compiled distillation step with OPDF in JAX, {size.layers} layers of {size.hidden} from {size.teacher_layers}, "
-        f"{size.batch}×{size.length} tokens, {found[0].cores} cores, float32"
+        f"{size.batch}×{size.length} tokens, {found[0].cores} cores, float32, products kept"
     )
     made = empty(title, ("seconds of", "over those of"), ("ratio", "bound", "kept", "floor"))
     for r in found:
