@@ -129,8 +129,8 @@ class Group(Exchange):
             raise error
         if False in answers:
             raise TensorNetError(
-                "overparameterize: another process of the group failed in this step, and says there what happened; what the step "
-                "has left here is nothing to go on from; call load_state_dict(), or resync(), on every process"
+                "overparameterize: another process of the group failed in this step, and says there what happened; what the "
+                "step has left here is nothing to go on from; call load_state_dict(), or resync(), on every process"
             )
         return result
 
