@@ -17,6 +17,11 @@ def local(tensor: Tensor) -> Tensor:
     return to_local() if to_local else tensor
 
 
+def is_sharded(tensor: Any) -> bool:
+    """Whether it is a DTensor, whose module is slow to load and may not be there."""
+    return hasattr(tensor, "device_mesh")
+
+
 def settle(model: nn.Module) -> None:
     """Let FSDP2 hold its shards again: a forward without a backward leaves whole weights in their place, which would go on
     serving forwards when the shards are written.

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 import tensornet as tn
 from tensornet import TensorNetError
 
-from ._exchange import settle
+from ._exchange import is_sharded, settle
 from ._weight import Weight
 
 _NOT_HYPER = ("params", "param_names")  # what a param group holds besides hyper-parameters
@@ -106,7 +106,7 @@ def _taken_apart(group: dict[str, Any], of: Mapping[int, Any]) -> dict[str, Any]
     """The planned parameters of a group in one of their own, if the others are DTensors; None if not."""
     params, keys = tuple(group["params"]), [k for k in _NOT_HYPER if k in group]
     planned = [id(p) in of for p in params]
-    if not any(planned) or not any(hasattr(p, "device_mesh") for p in params if id(p) not in of):
+    if not any(planned) or not any(is_sharded(p) for p in params if id(p) not in of):
         return None
     entries = {k: list(zip(group[k], planned, strict=True)) for k in keys}
     for k in keys:

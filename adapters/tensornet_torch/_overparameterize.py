@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 import tensornet as tn
 from tensornet import TensorNetError
 
-from ._exchange import Alone, Exchange
+from ._exchange import Alone, Exchange, is_sharded
 from ._handover import planned_parameters
 from ._optimizer import Overparameterized
 from ._portions import check_low_memory, check_norm, check_portions
@@ -75,7 +75,8 @@ def overparameterize(
 
 
 def _exchange(optimizer: Optimizer, parameters: dict[str, nn.Parameter], plan: tn.Plan, group: Any) -> Exchange:
-    meshes = {p.device_mesh for p in parameters.values() if hasattr(p, "device_mesh")}
+    sharded: list[Any] = [p for p in parameters.values() if is_sharded(p)]
+    meshes = {p.device_mesh for p in sharded}
     if group is None and not meshes:
         begun = torch.distributed.is_available() and torch.distributed.is_initialized()
         return Alone(parameters, torch.distributed.get_rank() if begun else 0)

@@ -6,13 +6,15 @@ from torch import nn
 
 from tensornet import TensorNetError
 
+from ._exchange import is_sharded
+
 
 class Places:
     """Module and attribute of each planned parameter, as they were; a shard (FSDP2) comes and goes, and is not followed."""
 
     def __init__(self, model: nn.Module, parameters: Mapping[str, nn.Parameter]) -> None:
         self.model = model
-        self.parameters = {n: p for n, p in parameters.items() if not hasattr(p, "device_mesh")}
+        self.parameters = {n: p for n, p in parameters.items() if not is_sharded(p)}
         self._held = {n: model.get_submodule(n.rpartition(".")[0])._parameters for n in self.parameters}
 
     def refuse_replaced(self) -> None:

@@ -10,6 +10,7 @@ import tensornet as tn
 from tensornet import TensorNetError
 
 from ._alignment import Aligner
+from ._exchange import is_sharded
 from ._handover import hyper_parameters
 from ._weight import Weight
 
@@ -116,7 +117,7 @@ def _check_parameters(
             f"load_state_dict: the parameter groups of the state hold {there}, those of this optimiser {list(names)}; needed "
             f"the same, because state goes by their names; make the optimiser as it was made then"
         )
-    whole = [n for n, p in held.items() if hasattr(p, "placements") and _is_whole(state["state"].get(n, {}), p)]
+    whole = [n for n, p in held.items() if is_sharded(p) and _is_whole(state["state"].get(n, {}), p)]
     if whole:
         raise TensorNetError(
             f"load_state_dict: the state has whole tensors for {', '.join(whole)}, of which this process holds a shard, needed "
@@ -133,5 +134,5 @@ def _check_parameters(
 
 
 def _is_whole(slots: Mapping[str, Any], parameter: Tensor) -> bool:
-    plain = [t for t in slots.values() if isinstance(t, Tensor) and not hasattr(t, "placements")]
+    plain = [t for t in slots.values() if isinstance(t, Tensor) and not is_sharded(t)]
     return any(t.ndim and t.shape == parameter.shape for t in plain)

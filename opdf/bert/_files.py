@@ -12,7 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.flax import save
 
 from tensornet import TensorNetError
-from tensornet.files._folder import WEIGHTS, weight_files
+from tensornet._errors import some
+from tensornet.files._folder import WEIGHTS, weight_files, whole
 from tensornet.files._replace import replacing
 
 from ._config import Config
@@ -63,15 +64,9 @@ def _read(folder: Path) -> dict[str, jax.Array]:
     """The encoder's tensors by their names in a BertModel's file."""
     stored: dict[str, jax.Array] = {}
     for path in weight_files(folder, "bert.from_pretrained"):
-        try:
-            with safe_open(path, framework="flax") as file:
-                keys = {k.removeprefix(PREFIX): k for k in file.keys() if not k.startswith(HEADS)}  # noqa: SIM118  # no dict
-                stored |= {name: file.get_tensor(key) for name, key in keys.items() if name != POSITIONS}
-        except (SafetensorError, OSError) as error:
-            raise TensorNetError(
-                f"bert.from_pretrained: {path} cannot be read ({error}), needed a whole safetensors file, because nothing is "
-                f"read from half of one; copy or download it again"
-            ) from error
+        with whole(path, "bert.from_pretrained", SafetensorError), safe_open(path, framework="flax") as file:
+            keys = {k.removeprefix(PREFIX): k for k in file.keys() if not k.startswith(HEADS)}  # noqa: SIM118  # no dict
+            stored |= {name: file.get_tensor(key) for name, key in keys.items() if name != POSITIONS}
     return stored
 
 
@@ -85,8 +80,8 @@ def _placed(model: Encoder, stored: dict[str, jax.Array], folder: Path) -> dict[
     unlike = [f"{names[p]} {stored[names[p]].shape}" for p, a in arrays.items() if a.shape != flat[p].shape]
     if missing or surplus or unlike:
         raise TensorNetError(
-            f"bert.from_pretrained: {folder} lacks {_some(missing)}, has nobody's {_some(surplus)}, and of another shape than "
-            f"{CONFIG} says {_some(unlike)}; needed the tensors of a BertModel, after {PREFIX!r} or not, with "
+            f"bert.from_pretrained: {folder} lacks {some(missing)}, has nobody's {some(surplus)}, and of another shape than "
+            f"{CONFIG} says {some(unlike)}; needed the tensors of a BertModel, after {PREFIX!r} or not, with "
             f"{', '.join(HEADS)} beside them or not, because none may keep a value of its own or be lost; save such a model"
         )
     return arrays
@@ -103,7 +98,3 @@ def _dotted(path: Keys) -> str:
 def _turned(path: Keys, array: jax.Array) -> jax.Array:
     """The way round of the other side."""
     return array.T if path[-1] == "kernel" else array
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:4]) + (f", … ({len(names)} in all)" if len(names) > 4 else "") if names else "nothing"

@@ -1,6 +1,8 @@
 """Where a saved model's tensors are: the safetensors files of its folder, as Transformers lays them out."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .._errors import TensorNetError
@@ -30,6 +32,18 @@ def weight_files(path: Path, who: str) -> list[Path]:
         raise TensorNetError(
             f"{who}: {path / INDEX} is no index of safetensors files ({error!r}), needed one, because it names them; "
             f"download or save it again"
+        ) from error
+
+
+@contextmanager
+def whole(path: Path, who: str, unreadable: type[Exception]) -> Iterator[None]:
+    """Reading `path`: what safetensors raises where it cannot (`unreadable`), and what the system does, says what to do."""
+    try:
+        yield
+    except (unreadable, OSError) as error:
+        raise TensorNetError(
+            f"{who}: {path} cannot be read ({error}), needed a whole safetensors file, because nothing is read from half of "
+            f"one; copy or download it again"
         ) from error
 
 

@@ -11,7 +11,7 @@ import torch
 from forgery import forged
 
 import tensornet as tn
-from tensornet.files._folder import INDEX, weight_files
+from tensornet.files._folder import INDEX, weight_files, whole
 
 FMT = tn.LowRank(4, 6)
 FACTORS = FMT.decompose(np.ones((4, 6)))
@@ -30,6 +30,11 @@ def load(change=lambda data: data, framework="numpy", factors=FACTORS):
         tn.save(path, {"w": (FMT, factors)})
         path.write_bytes(change(path.read_bytes()))
         return tn.load(path, framework=framework)
+
+
+def half_a_file():
+    with whole(Path("half.safetensors"), "who", KeyError):
+        raise KeyError("header")
 
 
 def of_folder(index=None):
@@ -205,5 +210,6 @@ CASES = {
         of_folder,
         "who: .* is a folder with nothing in it, needed a .safetensors file, or a folder",
     ),
+    "half a file": (half_a_file, "who: half.safetensors cannot be read .*, needed a whole safetensors file"),
     "index of nothing": (lambda: of_folder('{"weight_map": 3}'), "who: .*index.json is no index of safetensors files"),
 }

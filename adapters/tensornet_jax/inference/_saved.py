@@ -11,8 +11,9 @@ from jax import Array
 
 import tensornet as tn
 from tensornet import TensorNetError
+from tensornet._errors import some
 from tensornet.files._compressed import KEY, factor_name, read_note, write_note
-from tensornet.files._folder import WEIGHTS, weight_files
+from tensornet.files._folder import WEIGHTS, weight_files, whole
 from tensornet.files._replace import replacing
 
 from .._tree import map_named, named_leaves
@@ -96,8 +97,8 @@ def _placed(folder: Path, held: dict[str, Any], like: Any) -> Any:
     unlike = [f"{n} {tuple(held[n].shape)} for {s}" for n, s in wanted.items() if n in held and held[n].shape != s]
     if missing or surplus or unlike:
         raise TensorNetError(
-            f"from_pretrained: {folder} and the parameters do not belong together: missing in the file {_some(missing)}, only "
-            f"in the file {_some(surplus)}, of another shape {_some(unlike)}; needed the same, because none may keep a value "
+            f"from_pretrained: {folder} and the parameters do not belong together: missing in the file {some(missing)}, only "
+            f"in the file {some(surplus)}, of another shape {some(unlike)}; needed the same, because none may keep a value "
             f"of its own; pass the dense parameters that were compressed, or none and take the names as they are"
         )
     return map_named(
@@ -112,17 +113,15 @@ def _read(folder: Path) -> tuple[dict[str, Array], dict[str, str]]:
     tensors: dict[str, Array] = {}
     texts: dict[str, str] = {}
     for path in weight_files(folder, "from_pretrained"):
-        try:
-            with safe_open(path, framework="np") as file, safe_open(path, framework="flax") as halves:
-                for name in file.keys():  # noqa: SIM118  # it is no dict
-                    half = file.get_slice(name).get_dtype() == "BF16"  # of which NumPy knows nothing
-                    tensors[name] = _held(path, name, (halves if half else file).get_tensor(name))
-                texts |= file.metadata() or {}
-        except (SafetensorError, OSError) as error:
-            raise TensorNetError(
-                f"from_pretrained: {path} cannot be read ({error}), needed a whole safetensors file, because nothing is read "
-                f"from half of one; copy or write it again"
-            ) from error
+        with (
+            whole(path, "from_pretrained", SafetensorError),
+            safe_open(path, framework="np") as file,
+            safe_open(path, framework="flax") as halves,
+        ):
+            for name in file.keys():  # noqa: SIM118  # it is no dict
+                half = file.get_slice(name).get_dtype() == "BF16"  # of which NumPy knows nothing
+                tensors[name] = _held(path, name, (halves if half else file).get_tensor(name))
+            texts |= file.metadata() or {}
     return tensors, texts
 
 
@@ -149,7 +148,3 @@ def _note(folder: Path, texts: dict[str, str]) -> Any:
             f"from_pretrained: {where} notes no formats ({error!r}), needed, because they say which weights are factorised and "
             f"how; give a folder that was saved of a compressed model, and load a dense one as ever"
         ) from error
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:4]) + (f", … ({len(names)} in all)" if len(names) > 4 else "") if names else "nothing"

@@ -119,11 +119,7 @@ class Group(Exchange):
                 )
 
     def together(self, work: Callable[[], T]) -> T:
-        error: BaseException | None = None
-        try:
-            result = work()
-        except Exception as raised:
-            error = raised
+        result, error = _tried(work)
         (answers,) = self.answers([error is None])
         if error:
             raise error
@@ -135,11 +131,7 @@ class Group(Exchange):
         return result
 
     def agreed(self, work: Callable[[], T]) -> T:
-        error: Exception | None = None
-        try:
-            result = work()
-        except Exception as raised:
-            error = raised
+        result, error = _tried(work)
         said: list[str | None] = [None] * len(self.ranks)
         dist.all_gather_object(said, error and f"{type(error).__name__}: {error}", group=self.group)
         if error:
@@ -148,6 +140,14 @@ class Group(Exchange):
         if others:
             raise TensorNetError("overparameterize: " + "; ".join(others))
         return result
+
+
+def _tried(work: Callable[[], T]) -> tuple[Any, Exception | None]:
+    """What it returned, or what it raised: the others are told before it is raised here."""
+    try:
+        return work(), None
+    except Exception as error:
+        return None, error
 
 
 def _placed(parameter: Any) -> Tensor:

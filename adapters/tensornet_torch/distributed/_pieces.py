@@ -8,6 +8,8 @@ from torch import Tensor
 
 from tensornet import TensorNetError
 
+from .._exchange import is_sharded
+
 Cut = tuple[int, int, int]  # axis, number of chunks, which of them
 
 
@@ -27,7 +29,7 @@ class Pieces:
         raises: TensorNetError for other placements, and for a mesh of other processes than `ranks`
         """
         ranks = tuple(ranks)
-        if not hasattr(parameter, "device_mesh"):
+        if not is_sharded(parameter):
             return Pieces(dict.fromkeys(ranks, ()))
         mesh, placements = parameter.device_mesh.mesh, parameter.placements
         strange = [p for p in placements if type(p).__name__ not in ("Shard", "Replicate")]

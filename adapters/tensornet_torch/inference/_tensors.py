@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn.modules.module import _EXTRA_STATE_KEY_SUFFIX
 
 from tensornet import TensorNetError
-from tensornet.files._folder import weight_files
+from tensornet._errors import some
+from tensornet.files._folder import weight_files, whole
 
 
 def named_tensors(who: str, model: nn.Module) -> dict[tuple[str, ...], Tensor]:
@@ -17,7 +18,7 @@ def named_tensors(who: str, model: nn.Module) -> dict[tuple[str, ...], Tensor]:
     tensors = model.state_dict(keep_vars=True)
     if extra := [name for name in tensors if name.endswith(_EXTRA_STATE_KEY_SUFFIX)]:
         raise TensorNetError(
-            f"{who}: {_some(extra)} is what get_extra_state gives, needed parameters and buffers alone, because a file of "
+            f"{who}: {some(extra)} is what get_extra_state gives, needed parameters and buffers alone, because a file of "
             f"tensors has no place for it and it would be lost; make it a buffer"
         )
     for name, tensor in tensors.items():
@@ -47,8 +48,8 @@ def assign(model: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
     unsaved = [n for n, b in model.named_buffers() if b.is_meta and id(b) not in new]
     if missing or surplus or unlike or unsaved:
         raise TensorNetError(
-            f"from_pretrained: {folder} and the model do not belong together: missing in the file {_some(missing)}, only in "
-            f"the file {_some(surplus)}, of another shape {_some(unlike)}, on the meta device and in no file {_some(unsaved)}; "
+            f"from_pretrained: {folder} and the model do not belong together: missing in the file {some(missing)}, only in "
+            f"the file {some(surplus)}, of another shape {some(unlike)}, on the meta device and in no file {some(unsaved)}; "
             f"needed the same tensors, because none may keep a value of its own; pass the dense model of the class and config "
             f"that was compressed"
         )
@@ -70,17 +71,7 @@ def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     tensors: dict[str, Tensor] = {}
     texts: dict[str, str] = {}
     for path in weight_files(folder, "from_pretrained"):
-        try:
-            with safe_open(path, framework="pt") as file:
-                tensors |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
-                texts |= file.metadata() or {}
-        except (SafetensorError, OSError) as error:
-            raise TensorNetError(
-                f"from_pretrained: {path} cannot be read ({error}), needed a whole safetensors file, because nothing is read "
-                f"from half of one; copy or write it again"
-            ) from error
+        with whole(path, "from_pretrained", SafetensorError), safe_open(path, framework="pt") as file:
+            tensors |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+            texts |= file.metadata() or {}
     return tensors, texts
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:4]) + (f", … ({len(names)} in all)" if len(names) > 4 else "") if names else "nothing"
