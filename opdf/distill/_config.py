@@ -1,0 +1,95 @@
+"""A run, as it is written down: frozen, typed, every value with a default but what cannot have one."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ..hosts._options import ADKD, DBKD, KD, LGTM, Name, Theseus
+from ..models._spec import Student, Teacher
+from ..tasks import TaskSpec
+
+
+@dataclass(frozen=True)
+class Opdf:
+    """Over-parameterisation of the student's weights while it is trained, and their alignment with the teacher's."""
+
+    on: bool = False
+    """Train factors in place of weights; the student that is shipped is the same either way."""
+    rules: tuple[str, ...] = ("all-linear",)
+    """all-linear, or regular expressions for whole parameter names."""
+    cores: int = 5
+    """Factors of each weight: 2 is the paper's SVD arm, 3 + (unit modes) its MPO."""
+    layout: Literal["outer", "even"] = "outer"
+    """outer: two outer factors and unit modes between them, the paper's; even: modes as even as can be."""
+    gauge: Literal["balanced", "identity"] = "balanced"
+    """Of the first decomposition; balanced is the paper's."""
+    lr_transfer: bool = False
+    """Scale each factor's step so that W moves as much as it would in a dense step at the same learning rate."""
+    alignment: float = 0.0
+    """Weight of the tensor alignment loss L_Aux; 0 leaves it out."""
+    alignment_gauge: Literal["procrustes", "none", "invariant"] = "procrustes"
+    """none is Eq. 5 as printed, a target of random signs."""
+    alignment_end: float | None = None
+    """Weight at the last step, reached linearly; None: constant."""
+    pairs: Literal["uniform", "last", "first", "skip"] = "uniform"
+    """Which layer of the teacher a student's layer is aligned with; uniform is 2i + 1 at half the depth."""
+    resync_every: int = 100
+    """Steps between two rotations of the teacher's bonds onto the student's (procrustes)."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """The loop."""
+
+    backend: Literal["torch", "jax"] = "torch"
+    """The framework to train in."""
+    epochs: float = 3.0
+    """Passes over the training examples."""
+    batch_size: int = 32
+    """Examples in a step."""
+    lr: float = 5e-5
+    """Peak learning rate of AdamW."""
+    weight_decay: float = 0.01
+    """Decoupled, on matrices alone."""
+    warmup: float = 0.1
+    """Share of the steps in which the rate rises."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the rate falls after that."""
+    max_grad_norm: float | None = 1.0
+    """Clips the dense gradients, taken as one vector."""
+    seed: int = 0
+    """Of the student's new weights, the order of the examples and dropout."""
+    evaluations: int = 5
+    """How often dev is scored, evenly over the run; the best of them is shipped."""
+    checkpoint_every: int = 100
+    """Steps between two checkpoints; 0: none."""
+    threads: int = 0
+    """Threads of the framework; 0: as many as it likes."""
+    device: str = "cpu"
+    """cpu, cuda, cuda:1 … (PyTorch)."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """A distillation from start to end."""
+
+    task: TaskSpec
+    teacher: Teacher = field(default_factory=Teacher)
+    student: Student = field(default_factory=Student)
+    host: Name = "kd"
+    """The method that distils."""
+    kd: KD = field(default_factory=KD)
+    theseus: Theseus = field(default_factory=Theseus)
+    lgtm: LGTM = field(default_factory=LGTM)
+    dbkd: DBKD = field(default_factory=DBKD)
+    adkd: ADKD = field(default_factory=ADKD)
+    opdf: Opdf = field(default_factory=Opdf)
+    training: Training = field(default_factory=Training)
+    out: Path = Path("runs/distill")
+    """The run folder."""
+    cache: Path | None = None
+    """Folder of fine-tuned teachers and of their outputs, which runs can share; None: inside the run folder."""
+    tensorboard: bool = False
+    """Also write TensorBoard's event files, into the run folder."""
+    wandb: str | None = None
+    """Also report to Weights & Biases, in this project."""

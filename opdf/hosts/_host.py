@@ -1,0 +1,77 @@
+"""What a distillation method is to a run: the loss of a batch, and little else.
+
+A host knows nothing of tensor networks. It sees a student with dense weights and leaves gradients on them; whether an optimiser
+then moves those weights or their factors is none of its business, so that every host takes OPDF by one flag.
+"""
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ..tasks import Task
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples of a step.
+
+    inputs   what a model's forward takes by name: input_ids (b, t), attention_mask, token_type_ids; or pixels (b, …)
+    labels   (b,) classes as int64, or numbers as float32
+    teacher  what `Host.teach` said of them, read from the cache; per token padded with 0 to (b, t, …)
+    """
+
+    inputs: Mapping[str, Tensor]
+    labels: Tensor
+    teacher: Mapping[str, Tensor]
+
+
+class Host(abc.ABC):
+    """A distillation method on a student and, mostly, its teacher."""
+
+    taught: ClassVar[tuple[str, ...]] = ("logits",)
+    """Names of what `teach` returns."""
+    per_token: ClassVar[frozenset[str]] = frozenset()
+    """Those of them that have an axis of tokens after the batch's; it is cut to each example's length in the cache."""
+
+    def __init__(self, student: nn.Module, teacher: nn.Module | None, task: Task, options: Any, steps: int) -> None:
+        """
+        options  the section of the configuration of this host
+        steps    that the run will take, for schedules
+        """
+        self.student, self.teacher, self.task, self.options, self.steps = student, teacher, task, options, steps
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """Name → what the student's optimiser trains: of the student by its own names, and any that belong to training alone."""
+        return {name: p for name, p in self.student.named_parameters() if p.requires_grad}
+
+    def teach(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What the teacher says of a batch: (b, …) each, without gradients; worked out once for each example of train."""
+        raise NotImplementedError
+
+    def before(self, batch: Batch, step: int) -> dict[str, float]:
+        """What is to happen before the student's step: nothing, but where the teacher learns too. Figures for the log."""
+        return {}
+
+    @abc.abstractmethod
+    def terms(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """Name → weighted term; the student's loss is their sum."""
+
+    def state(self) -> dict[str, Tensor]:
+        """What of the host changes in training beside the student; a run is resumed from it to the last bit."""
+        return {}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Take `state()` of an earlier run."""
+
+    def fingerprint(self) -> str:
+        """What `teach` depends on beside the teacher's weights and the examples; part of the cache's key."""
+        return type(self).__name__
+
+
+def seeded(seed: int, step: int) -> None:
+    """Set torch's generators for a step: all chance is a function of (seed, step), so resuming needs no state of them."""
+    torch.manual_seed((seed << 32) + step)

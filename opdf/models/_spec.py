@@ -1,0 +1,44 @@
+"""Which networks a run takes. No framework is loaded to read it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The network that is learnt from."""
+
+    source: str | None = None
+    """Folder (or hub name) of a Hugging Face encoder, or of a network that a run exported. None: images, from random weights."""
+    kind: Literal["residual", "vit", "hierarchical"] = "residual"
+    """Images: the family of networks."""
+    depth: int = 8
+    """Images: blocks."""
+    width: int = 128
+    """Images: units of each block."""
+    epochs: float = 3.0
+    """Passes of fine-tuning on the task; 0 takes the teacher as it is."""
+    lr: float = 5e-5
+    """Of its fine-tuning."""
+    seed: int = 0
+    """Of its fine-tuning, the same for all students."""
+
+
+@dataclass(frozen=True)
+class Student:
+    """The network that is shipped."""
+
+    layers: int = 3
+    """Layers or blocks."""
+    start: Literal["teacher", "random"] = "teacher"
+    """From the teacher's layers, or from random weights."""
+    layer_map: Literal["uniform", "first", "last", "skip"] = "uniform"
+    """Which of the teacher's layers it starts from."""
+    width: int | None = None
+    """Hidden size; None: the teacher's. Another one cannot start from the teacher's layers."""
+    feed_forward: int | None = None
+    """Units inside a feed-forward layer; None: in the teacher's proportion."""
+    heads: int | None = None
+    """Attention heads; None: the teacher's."""
+    kind: Literal["residual", "vit", "hierarchical"] | None = None
+    """Images: the family of networks; None: the teacher's."""
