@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ..statistics import spread
 from ._arms import BASELINE
 from ._results import Results
-from ._statistics import spread
 
 COLOURS = {"alone": "#8c8c8c", "kd": "#000000", "svd": "#56b4e9", "mpo": "#0072b2", "opdf": "#d55e00", "raw": "#cc79a7"}
 

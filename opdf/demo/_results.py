@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..statistics import Difference, paired, spread
 from ._arms import ARMS, BASELINE, Arm, Job
 from ._backend import Run
 from ._network import STUDENT, TEACHER
-from ._statistics import Difference, paired, spread
 
 
 @dataclass(frozen=True)

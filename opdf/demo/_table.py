@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
+from ..statistics import Difference, spread
 from ._arms import ALIGNED_LEARNING_RATES, BASELINE, LEARNING_RATES, WEIGHTS
 from ._network import STUDENT, TEACHER
 from ._results import ArmResult, Results
-from ._statistics import Difference, spread
 
 HEADS = ("accuracy %", "Δ to KD [95 %]", "train", "ship", "step", "infer", "fold")
 LEGEND = (

@@ -16,8 +16,8 @@ from opdf.demo._backend import Run, relative_error
 from opdf.demo._backends import load
 from opdf.demo._network import STUDENT, TEACHER
 from opdf.demo._run import _best
-from opdf.demo._statistics import paired, spread
 from opdf.demo._task import batches, load_task
+from opdf.statistics import paired, spread
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,55 @@
+"""Means, deviations and paired differences over seeds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from tensornet import TensorNetError
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean paired difference, the half-width of its 95 % interval and the two-sided p-value, both by Student's t."""
+
+    mean: float
+    half: float
+    p: float
+
+    @property
+    def verdict(self) -> str:
+        """What the interval says of ours against the baseline."""
+        if abs(self.mean) <= self.half:
+            return "not shown to differ from"
+        return "better than" if self.mean > 0 else "worse than"
+
+
+def spread(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and sample standard deviation (0 for one value)."""
+    if not len(values):
+        raise TensorNetError(
+            "spread: no values, needed one at least, because nothing has no mean; leave out the empty row"
+        )
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
+def paired(ours: Sequence[float], baseline: Sequence[float]) -> Difference:
+    """ours − baseline, seed by seed.
+
+    One pair shows nothing: half-width infinite, p = 1. Gaps that are all equal have no deviation: half-width 0, and p = 0,
+    or 1 where they are zero.
+    """
+    if len(ours) != len(baseline) or not len(ours):
+        raise TensorNetError(
+            f"paired: {len(ours)} values against {len(baseline)}, needed as many of both, at least one, because the "
+            f"difference is taken seed by seed; give both in the order of the same seeds"
+        )
+    gaps = np.asarray(ours, np.float64) - np.asarray(baseline, np.float64)
+    mean, n = float(gaps.mean()), len(gaps)
+    if n < 2:
+        return Difference(mean, float("inf"), 1.0)
+    error = float(gaps.std(ddof=1)) / n**0.5  # of the mean
+    if error == 0:
+        return Difference(mean, 0.0, 1.0 if mean == 0 else 0.0)
+    return Difference(mean, float(stats.t.ppf(0.975, n - 1)) * error, float(2 * stats.t.sf(abs(mean) / error, n - 1)))
