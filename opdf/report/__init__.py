@@ -1,0 +1,11 @@
+"""What a run says of itself: its records, figures, model card and progress. No framework is loaded."""
+
+from ._metrics import Metrics as Metrics
+from ._metrics import read as read
+from ._metrics import series as series
+from ._tensorboard import TensorBoard as TensorBoard
+from ._tracker import Tracker as Tracker
+from ._tracker import Trackers as Trackers
+from ._tracking import check_trackers as check_trackers
+from ._tracking import tracking as tracking
+from ._wandb import WandB as WandB

@@ -1,0 +1,60 @@
+"""Weights & Biases, online or, with WANDB_MODE=offline, into the run folder, from where `wandb sync` sends it."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, final
+
+from tensornet import TensorNetError
+
+from ._extras import needed
+from ._tracker import Record, Tracker, scalars
+
+
+@final
+class WandB(Tracker):
+    """A run of a project; resumed, it is the same run."""
+
+    def __init__(self, folder: Path, project: str, config: Mapping[str, Any], after: int | None = None) -> None:
+        """
+        folder  of the run; W&B writes into its subfolder wandb/
+        after   step that a resumed run goes on from, None for a new one
+        raises: TensorNetError where the package is missing, or W&B takes no run (no login, no network, a bad project's name)
+        """
+        wandb: Any = needed("wandb", "Weights & Biases")
+        try:
+            self._run = wandb.init(
+                project=project,
+                name=folder.name,
+                dir=str(folder),
+                id=_identity(folder / "wandb" / "id", new=after is None),
+                resume="allow",
+                config=json.loads(json.dumps(config, default=str)),
+                settings=wandb.Settings(silent=True, console="off"),
+            )
+        except (wandb.errors.Error, ValueError, TimeoutError) as error:
+            raise TensorNetError(
+                f"Weights & Biases: the project {project!r} took no run ({error}); needed a project that can be written to, "
+                f"because the run reports to it; log in by `wandb login`, set WANDB_MODE=offline, or leave wandb out"
+            ) from error
+        self._run.define_metric(
+            "*", step_metric="step"
+        )  # W&B's own counter refuses the steps that a resumed run repeats
+
+    def log(self, record: Record) -> None:
+        """Numbers by path, as in TensorBoard."""
+        step = {"step": int(record["step"])} if "step" in record else {}
+        self._run.log(step | dict(scalars(record)))
+
+    def close(self) -> None:
+        """Waits until everything is sent or written."""
+        self._run.finish()
+
+
+def _identity(path: Path, new: bool) -> str:
+    """W&B's name of the run, kept in the run folder so that another process, or another machine, goes on with the same."""
+    if new or not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(secrets.token_hex(4))
+    return path.read_text()

@@ -1,0 +1,115 @@
+"""TensorBoard's events are read back; W&B writes a run without a network; what is missing is said."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from opdf.report import Metrics, TensorBoard, Tracker, Trackers, WandB, check_trackers, read, tracking
+from tensornet import TensorNetError
+
+
+def records(*steps: int) -> list[dict]:
+    return [{"step": s, "loss": s / 4, "entropies": {"w": [0.5, 2.0 * s]}} for s in steps]
+
+
+def scalars_of(folder: Path, tag: str) -> list[tuple[int, float]]:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return [(event.step, event.value) for event in events.Scalars(tag)]
+
+
+def test_tensorboard_shows_every_number(tmp_path):
+    with TensorBoard(tmp_path) as board:
+        for record in [*records(0, 1, 2), {"phase": "no step"}]:
+            board.log(record)
+    assert scalars_of(tmp_path, "loss") == [(0, 0.0), (1, 0.25), (2, 0.5)]
+    assert scalars_of(tmp_path, "entropies/w/1") == [(0, 0.0), (1, 2.0), (2, 4.0)]
+
+
+def test_tensorboard_forgets_the_steps_that_a_resumed_run_repeats(tmp_path):
+    with TensorBoard(tmp_path) as board:
+        for record in records(0, 1, 2, 3):
+            board.log(record)
+    with TensorBoard(tmp_path, after=1) as board:
+        board.log({"step": 2, "loss": 9.0})
+    assert scalars_of(tmp_path, "loss") == [(0, 0.0), (1, 0.25), (2, 9.0)]
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+
+
+def test_wandb_writes_its_run_offline_and_resumes_it(tmp_path, offline):
+    for after in (None, 1):
+        with WandB(tmp_path, "project", {"out": tmp_path}, after) as run:
+            for record in records(0, 1, 2):
+                run.log(record)
+    identity = (tmp_path / "wandb" / "id").read_text()
+    files = list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
+    assert files
+    assert {file.name for file in files} == {f"run-{identity}.wandb"}
+    assert b"entropies/w/1" in files[0].read_bytes()
+    with WandB(tmp_path, "project", {}):
+        assert (tmp_path / "wandb" / "id").read_text() != identity, "a new run has a name of its own"
+
+
+def test_a_project_that_wandb_refuses(tmp_path, offline):
+    with pytest.raises(TensorNetError, match="took no run"):
+        tracking(tmp_path, wandb="a/b")
+    with pytest.raises(
+        TensorNetError, match=r"Weights & Biases: the project 'a/b' took no run .* set WANDB_MODE=offline"
+    ):
+        WandB(tmp_path, "a/b", {})
+
+
+def test_metrics_are_always_written_and_the_rest_is_asked_for(tmp_path, offline):
+    with tracking(tmp_path) as trackers:
+        assert [type(t) for t in trackers.trackers] == [Metrics]
+        for record in records(0, 1, 2):
+            trackers.log(record)
+    with tracking(tmp_path, after=1, tensorboard=True, wandb="project") as trackers:
+        assert [type(t) for t in trackers.trackers] == [Metrics, TensorBoard, WandB]
+        trackers.log(records(2)[0])
+    assert read(tmp_path) == records(0, 1, 2)
+    assert scalars_of(tmp_path, "loss") == [(2, 0.5)]
+    with tracking(tmp_path):
+        assert read(tmp_path) == [], "a new run begins anew"
+
+
+def test_all_are_closed_when_one_fails(tmp_path):
+    class Failing(Tracker):
+        def log(self, record): ...
+
+        def close(self):
+            raise OSError("lost")
+
+    metrics = Metrics(tmp_path)
+    with pytest.raises(OSError, match="lost"):
+        Trackers([Failing(), metrics]).close()
+    assert metrics._file.closed
+
+
+@pytest.mark.parametrize(
+    ("package", "options"), [("tensorboard", {"tensorboard": True}), ("wandb", {"wandb": "project"})]
+)
+def test_a_missing_package_is_said_before_anything_is_written(tmp_path, monkeypatch, package, options):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(
+        TensorNetError, match=rf"the package {package} is not installed; .* pip install 'opdf\[track\]'"
+    ):
+        check_trackers(**options)
+    with pytest.raises(TensorNetError, match=package):
+        tracking(tmp_path, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_package_loads_no_framework_and_no_tracker():
+    code = "import sys, opdf.report; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "jax", "tensorboard", "wandb", "matplotlib", "numpy"} & set(loaded)
