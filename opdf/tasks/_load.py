@@ -1,0 +1,76 @@
+"""A task from its files."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import fields
+from functools import partial
+from typing import Any, get_args
+
+import numpy as np
+
+from tensornet import TensorNetError
+
+from . import _fashion
+from ._glue import GLUE
+from ._hub import read_hub
+from ._own import read_own
+from ._source import Part, Source
+from ._spec import TaskSpec
+from ._split import divide
+from ._task import Examples, Task
+from ._tokens import check_tokenizer, encode, tokenizer_of
+
+OWN = ("train_file", "dev_file", "test_file", "text", "text_pair", "label", "regression")
+
+
+def load(spec: TaskSpec, tokenizer: str | None = None) -> Task:
+    """The examples of a task, split, tokenised or normalised; the same spec gives the same task, to the bit.
+
+    tokenizer  of the teacher: folder or hub name, used where the spec names none
+    """
+    _check(spec)
+    source = _read(spec)
+    *parts, splits = divide(source, spec)
+    words: Any = None
+    ready: Callable[[Part], Examples] = _normalised
+    if source.kind == "text":
+        words = tokenizer_of(spec.name, spec.tokenizer or tokenizer)
+        check_tokenizer(spec.name, words, spec.max_length, pair=len(source.train.inputs) == 2)
+        # A copy encodes: the truncation that it is set to would be saved with it.
+        ready = partial(encode, deepcopy(words), max_length=spec.max_length)
+    train, dev, test = (ready(part) for part in parts)
+    classes = len(source.label_names) or 1
+    return Task(spec.name, source.kind, classes, source.label_names, source.metrics, train, dev, test, splits, words)
+
+
+def _read(spec: TaskSpec) -> Source:
+    if spec.name == "csv":
+        return read_own(spec)
+    if spec.hub:
+        return read_hub(spec.name, spec.folder)
+    return _fashion.read(spec.folder) if spec.name == "fashion_mnist" else GLUE[spec.name].read(spec.name, spec.folder)
+
+
+def _normalised(part: Part) -> Examples:
+    """(x/255 − mean)/deviation of the images."""
+    pixels = (part.inputs[0].astype(np.float32) / 255 - _fashion.MEAN) / _fashion.DEVIATION
+    return Examples({"pixels": pixels}, part.labels)
+
+
+def _check(spec: TaskSpec) -> None:
+    """Settings that contradict each other: one that would be ignored is refused."""
+    names = get_args(TaskSpec.__annotations__["name"])
+    if spec.name not in names:
+        raise TensorNetError(f"task: no task {spec.name!r}; take one of {', '.join(names)}")
+    for name in ("train_size", "dev_size", "split_seed"):
+        value, least = getattr(spec, name), int(name != "split_seed")
+        if value is not None and value < least:
+            raise TensorNetError(f"{spec.name}: {name}={value}, needed {least} or more; leave it out for the default")
+    if spec.name == "csv" and spec.hub:
+        raise TensorNetError("csv: hub=True, needed local tables, because one's own are not on the hub; set hub=False")
+    ignored = [f.name for f in fields(spec) if f.name in OWN and getattr(spec, f.name) != f.default]
+    if spec.name != "csv" and ignored:
+        raise TensorNetError(
+            f"{spec.name}: {', '.join(ignored)} given, needed name=csv for that, because the columns of {spec.name} are known; "
+            f"leave it out, or set name to csv"
+        )
