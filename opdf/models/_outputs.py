@@ -1,0 +1,140 @@
+"""What a network says of a batch, and its way from the inputs to it, layer by layer.
+
+    logits = answer(model, run_layer(Lₙ, … run_layer(L₁, embed(model, inputs), inputs) …, inputs), inputs)
+
+is to the last bit what the model's own forward says. Encoders of Hugging Face and image networks alike.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, cast
+
+from torch import Tensor, nn
+from transformers.masking_utils import create_bidirectional_mask
+
+from tensornet import TensorNetError
+
+from ._image import ImageNetwork
+
+WANTED = ("logits", "embeddings", "hidden", "scores")
+Inputs = Mapping[str, Tensor]
+
+
+def outputs(model: nn.Module, inputs: Inputs, wanted: Collection[str] = ("logits",)) -> dict[str, Any]:
+    """What is wanted of one pass.
+
+    inputs  by name: input_ids (b, t), attention_mask (b, t), token_type_ids (b, t) and, in place of what their table says of
+            input_ids, inputs_embeds (b, t, d); or pixels (b, height, width)
+    wanted  "logits"      (b, classes)
+            "embeddings"  (b, t, d), what the first layer reads
+            "hidden"      a tuple of (b, t, d), what each layer says; residual networks: t = 1
+            "scores"      a tuple of (b, heads, t, t), ⟨query, key⟩/√(d/heads) of each layer before mask and softmax
+    raises: TensorNetError for what is not known, or scores of a network without attention
+    """
+    if unknown := sorted(set(wanted) - set(WANTED)):
+        raise TensorNetError(
+            f"outputs: wanted {', '.join(unknown)}, needed some of {', '.join(WANTED)}, because no more is known of a model; "
+            f"correct the name"
+        )
+    hidden = embed(model, inputs)
+    said: dict[str, Any] = {"embeddings": hidden, "hidden": (), "scores": ()}
+    for layer in layers(model):
+        if "scores" in wanted:
+            with _scores(layer) as scores:
+                hidden = run_layer(layer, hidden, inputs)
+            said["scores"] += (_product(layer, *scores),)
+        else:
+            hidden = run_layer(layer, hidden, inputs)
+        if "hidden" in wanted:
+            said["hidden"] += (hidden,)
+    if "logits" in wanted:
+        said["logits"] = answer(model, hidden, inputs)
+    return {name: said[name] for name in wanted}
+
+
+def layers(model: nn.Module) -> nn.ModuleList:
+    """The model's own list: what is put there takes part in its forward."""
+    return cast(nn.ModuleList, model.blocks if isinstance(model, ImageNetwork) else _base(model).encoder.layer)
+
+
+def embed(model: nn.Module, inputs: Inputs) -> Tensor:
+    """(b, t, d): what the first layer reads."""
+    if isinstance(model, ImageNetwork):
+        return model.embedding(inputs["pixels"])
+    base = _base(model)
+    names = ("input_ids", "token_type_ids", "inputs_embeds")
+    hidden: Tensor = base.embeddings(**{name: inputs[name] for name in names if name in inputs})
+    return base.embeddings_project(hidden) if hasattr(base, "embeddings_project") else hidden  # Electra
+
+
+def run_layer(layer: nn.Module, hidden: Tensor, inputs: Inputs) -> Tensor:
+    """(b, t, d) → (b, t, d) by one layer of any model, under the inputs' attention_mask."""
+    if "pixels" in inputs:
+        return layer(hidden)
+    config = attention(layer).config
+    mask = create_bidirectional_mask(config=config, inputs_embeds=hidden, attention_mask=inputs.get("attention_mask"))
+    return layer(hidden, mask)
+
+
+def answer(model: nn.Module, hidden: Tensor, inputs: Inputs) -> Tensor:
+    """(b, t, d) from the last layer → logits (b, classes)."""
+    if isinstance(model, ImageNetwork):
+        return model.answer(hidden)
+    encoder, base = cast(Any, model), _base(model)
+    if getattr(base, "pooler", None) is None:
+        return encoder.classifier(hidden)  # RoBERTa and Electra pool inside the head
+    return encoder.classifier(encoder.dropout(base.pooler(hidden)))
+
+
+def word_embeddings(model: nn.Module, ids: Tensor) -> Tensor:
+    """(b, t) → (b, t, d): rows of the word table, before positions are added; `inputs_embeds` for attributions."""
+    return _base(model).get_input_embeddings()(ids)
+
+
+def attention(layer: nn.Module) -> Any:
+    """The module with query, key and num_attention_heads of a layer.
+
+    raises: TensorNetError where there is none
+    """
+    found = getattr(layer, "attention", None)
+    found = getattr(found, "self", found)
+    if found is None:
+        raise TensorNetError(
+            f"outputs: scores of a {type(layer).__name__}, needed a layer with attention, because scores are of queries and "
+            f"keys; take kind='vit', or a method without attention scores"
+        )
+    return found
+
+
+def _base(model: nn.Module) -> Any:
+    if not hasattr(model, "base_model"):
+        raise TensorNetError(
+            f"outputs: got a {type(model).__name__}, needed an encoder of Transformers, because tokens are asked for; pass a "
+            f"model that `load` returned"
+        )
+    return model.base_model
+
+
+@contextmanager
+def _scores(layer: nn.Module) -> Iterator[list[Tensor]]:
+    """Fills a list with what the layer's query and key say, (b, t, d) each."""
+    parts = attention(layer).query, attention(layer).key
+    said: dict[nn.Module, Tensor] = {}
+
+    def note(module: nn.Module, _: Any, output: Tensor) -> None:
+        said[module] = output
+
+    found: list[Tensor] = []
+    hooks = [part.register_forward_hook(note) for part in parts]
+    try:
+        yield found
+        found += [said[part] for part in parts]
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _product(layer: nn.Module, query: Tensor, key: Tensor) -> Tensor:
+    heads = attention(layer).num_attention_heads
+    q, k = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (query, key))  # (b, heads, t, d/heads)
+    return q @ k.transpose(2, 3) * q.shape[-1] ** -0.5
