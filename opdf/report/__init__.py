@@ -3,9 +3,10 @@
 from ._metrics import Metrics as Metrics
 from ._metrics import read as read
 from ._metrics import series as series
+from ._progress import Progress as Progress
 from ._tensorboard import TensorBoard as TensorBoard
 from ._tracker import Tracker as Tracker
-from ._tracker import Trackers as Trackers
 from ._tracking import check_trackers as check_trackers
-from ._tracking import tracking as tracking
+from ._tracking import trackers as trackers
+from ._versions import versions as versions
 from ._wandb import WandB as WandB

@@ -12,25 +12,26 @@ from ._tracker import Record, Tracker, scalars
 class TensorBoard(Tracker):
     """A scalar for each number of a record, named by its path: terms/kd, entropies/layer.0.weight/1."""
 
-    def __init__(self, folder: Path, after: int | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         """
         folder  gets a file events.out.tfevents.…
-        after   step that a resumed run goes on from: what an earlier file says of later steps is not shown
         raises: TensorNetError where the package is missing
         """
         self._proto: Any = needed("tensorboard.compat.proto.event_pb2", "TensorBoard")
         self._summary: Any = needed("tensorboard.compat.proto.summary_pb2", "TensorBoard").Summary
         writer: Any = needed("tensorboard.summary.writer.event_file_writer", "TensorBoard")
         self._writer = writer.EventFileWriter(str(folder), flush_secs=10)
-        if after is not None:
-            start = self._proto.SessionLog(status=self._proto.SessionLog.START)
-            self._add(after + 1, session_log=start)
+        self._started = False
 
     def log(self, record: Record) -> None:
         """Records without a step are left out: TensorBoard has no place for them."""
-        if "step" in record:
-            values = [self._summary.Value(tag=path, simple_value=value) for path, value in scalars(record)]
-            self._add(int(record["step"]), summary=self._summary(value=values))
+        if "step" not in record:
+            return
+        if not self._started:  # of a resumed run: hides what an earlier file says of this step and later ones
+            self._add(int(record["step"]), session_log=self._proto.SessionLog(status=self._proto.SessionLog.START))
+            self._started = True
+        values = [self._summary.Value(tag=path, simple_value=value) for path, value in scalars(record)]
+        self._add(int(record["step"]), summary=self._summary(value=values))
 
     def close(self) -> None:
         """Write the last seconds' records, too."""

@@ -1,9 +1,8 @@
 """What takes the records of a run as they come."""
 
 import abc
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self, final
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
 
 from ._values import plain
 
@@ -27,25 +26,6 @@ class Tracker(abc.ABC):
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-
-@final
-class Trackers(Tracker):
-    """Several as one."""
-
-    def __init__(self, trackers: Iterable[Tracker]) -> None:
-        self.trackers = tuple(trackers)
-
-    def log(self, record: Record) -> None:
-        """To each in turn."""
-        for tracker in self.trackers:
-            tracker.log(record)
-
-    def close(self) -> None:
-        """All of them, even where one fails."""
-        with contextlib.ExitStack() as stack:
-            for tracker in self.trackers:
-                stack.callback(tracker.close)
 
 
 def scalars(record: Record) -> Iterator[tuple[str, float]]:

@@ -1,46 +1,39 @@
-"""The trackers that a run asks for, as one."""
+"""The trackers that a run asks for beside metrics.jsonl."""
 
-import contextlib
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from ._extras import needed
-from ._metrics import Metrics
 from ._tensorboard import TensorBoard
-from ._tracker import Tracker, Trackers
+from ._tracker import Tracker
 from ._wandb import WandB
 
 
-def tracking(
-    folder: Path,
-    *,
-    after: int | None = None,
-    tensorboard: bool = False,
-    wandb: str | None = None,
-    config: Mapping[str, Any] | None = None,
-) -> Trackers:
-    """metrics.jsonl, always, and what else is asked for.
+def trackers(
+    folder: Path, *, tensorboard: bool = False, wandb: str | None = None, config: Mapping[str, Any] | None = None
+) -> list[Tracker]:
+    """Each is a context, and goes on by itself with what an earlier process of the same run has reported.
 
     folder  of the run, which exists
-    after   the step that a resumed run goes on from; None begins anew
     wandb   a project of Weights & Biases
     config  shown by Weights & Biases
-    raises: TensorNetError as `check_trackers`
+    raises: TensorNetError as `check_trackers`, and where Weights & Biases takes no run
     """
     check_trackers(tensorboard=tensorboard, wandb=wandb)
-    with contextlib.ExitStack() as opened:  # closes the first ones where a later one fails
-        trackers: list[Tracker] = [opened.enter_context(Metrics.resumed(folder, -1 if after is None else after))]
+    made: list[Tracker] = []
+    with ExitStack() as opened:
         if tensorboard:
-            trackers.append(opened.enter_context(TensorBoard(folder, after)))
+            made.append(opened.enter_context(TensorBoard(folder)))
         if wandb is not None:
-            trackers.append(opened.enter_context(WandB(folder, wandb, config or {}, after)))
-        opened.pop_all()
-    return Trackers(trackers)
+            made.append(opened.enter_context(WandB(folder, wandb, config or {})))
+        opened.pop_all()  # the first is closed only where the second fails
+    return made
 
 
 def check_trackers(*, tensorboard: bool = False, wandb: str | None = None) -> None:
-    """Before anything is trained: TensorNetError if a package is missing."""
+    """Before anything is trained or written: TensorNetError if a package is missing."""
     if tensorboard:
         needed("tensorboard", "TensorBoard")
     if wandb is not None:

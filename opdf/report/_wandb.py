@@ -14,12 +14,11 @@ from ._tracker import Record, Tracker, scalars
 
 @final
 class WandB(Tracker):
-    """A run of a project; resumed, it is the same run."""
+    """A run of a project; a run folder is one run there, however often it is resumed."""
 
-    def __init__(self, folder: Path, project: str, config: Mapping[str, Any], after: int | None = None) -> None:
+    def __init__(self, folder: Path, project: str, config: Mapping[str, Any]) -> None:
         """
         folder  of the run; W&B writes into its subfolder wandb/
-        after   step that a resumed run goes on from, None for a new one
         raises: TensorNetError where the package is missing, or W&B takes no run (no login, no network, a bad project's name)
         """
         wandb: Any = needed("wandb", "Weights & Biases")
@@ -28,7 +27,7 @@ class WandB(Tracker):
                 project=project,
                 name=folder.name,
                 dir=str(folder),
-                id=_identity(folder / "wandb" / "id", new=after is None),
+                id=_identity(folder / "wandb" / "id"),
                 resume="allow",
                 config=json.loads(json.dumps(config, default=str)),
                 settings=wandb.Settings(silent=True, console="off"),
@@ -52,9 +51,9 @@ class WandB(Tracker):
         self._run.finish()
 
 
-def _identity(path: Path, new: bool) -> str:
+def _identity(path: Path) -> str:
     """W&B's name of the run, kept in the run folder so that another process, or another machine, goes on with the same."""
-    if new or not path.exists():
+    if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(secrets.token_hex(4))
     return path.read_text()
