@@ -63,9 +63,13 @@ class DBKD:
     temperature: float = 2.0
     """τ of the softened answers."""
     samples: int = 10
-    """Perturbed copies of each example that the teacher decides on."""
+    """Decisions on each example: one on itself, the others on perturbed copies."""
     noise: float = 0.1
     """How strongly a copy is perturbed: text, the share of its tokens masked; images, the noise's standard deviation."""
+    sigma: float = 1.0
+    """What the logits' standard deviation under that noise is taken to be: the estimates are in units of it."""
+    seed: int = 0
+    """Of the perturbations, the same for all students."""
 
 
 @dataclass(frozen=True)
@@ -80,5 +84,5 @@ class ADKD:
     """Weight of the attribution loss."""
     steps: int = 1
     """Points of the path over which gradients are integrated."""
-    top: int = 20
-    """How many of the teacher's strongest attributions are compared."""
+    top: int | None = None
+    """Dimensions of a token's embedding, the teacher's strongest, that its attribution is the norm of; None: all."""
