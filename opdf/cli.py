@@ -128,10 +128,18 @@ def plan(
     console.print(f"{made}\n{summary(made)}", highlight=False, markup=False)
 
 
+def distill() -> None:
+    """Distil a student as CONFIG.toml says: `opdf distill CONFIG.toml`, every value a flag too; `opdf distill --help`."""
+
+
 def main() -> None:
     """Entry point of `opdf`; bad input is one line and exit status 2."""
-    commands: dict[str, Callable[..., Any]] = {"demo": demo, "plan": plan, "bench": bench}
+    commands: dict[str, Callable[..., Any]] = {"demo": demo, "plan": plan, "distill": distill, "bench": bench}
     try:
+        if sys.argv[1:2] == ["distill"]:
+            from .distill._command import command
+
+            return command(sys.argv[2:])
         tyro.extras.subcommand_cli_from_dict(
             commands, prog="opdf", description="Over-parameterise, distil, ship the dense student."
         )

@@ -15,8 +15,9 @@ class Opdf:
 
     on: bool = False
     """Train factors in place of weights; the student that is shipped is the same either way."""
-    rules: tuple[str, ...] = ("all-linear",)
-    """all-linear, or regular expressions for whole parameter names."""
+    rules: tuple[str, ...] = ("layers",)
+    """layers: every linear weight of the numbered layers, as in the paper; all-linear: those outside too; or regular
+    expressions for whole parameter names."""
     cores: int = 5
     """Factors of each weight: 2 is the paper's SVD arm, 3 + (unit modes) its MPO."""
     layout: Literal["outer", "even"] = "outer"
@@ -29,8 +30,6 @@ class Opdf:
     """Weight of the tensor alignment loss L_Aux; 0 leaves it out."""
     alignment_gauge: Literal["procrustes", "none", "invariant"] = "procrustes"
     """none is Eq. 5 as printed, a target of random signs."""
-    alignment_end: float | None = None
-    """Weight at the last step, reached linearly; None: constant."""
     pairs: Literal["uniform", "last", "first", "skip"] = "uniform"
     """Which layer of the teacher a student's layer is aligned with; uniform is 2i + 1 at half the depth."""
     resync_every: int = 100

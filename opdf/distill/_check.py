@@ -1,0 +1,85 @@
+"""Values of a configuration that cannot be run, found before anything else happens."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tensornet import TensorNetError
+
+from ._config import Config
+from ._toml import value_at
+
+Rule = tuple[Callable[[Any], bool], str, str]  # what holds, what is needed, why
+
+POSITIVE: Rule = (lambda x: x > 0, "a number above 0", "nothing is learnt otherwise")
+COUNT: Rule = (lambda x: x >= 1, "a whole number ≥ 1", "nothing happens otherwise")
+NOT_NEGATIVE: Rule = (lambda x: x >= 0, "a number ≥ 0", "a negative one has no meaning")
+SHARE: Rule = (lambda x: 0 <= x <= 1, "a number from 0 to 1", "it is a share")
+INNER: Rule = (lambda x: 0 < x < 1, "a number between 0 and 1", "either side needs some")
+
+RULES: dict[str, Rule] = {
+    "training.epochs": POSITIVE,
+    "training.lr": POSITIVE,
+    "training.batch_size": COUNT,
+    "training.evaluations": COUNT,
+    "training.weight_decay": NOT_NEGATIVE,
+    "training.warmup": SHARE,
+    "training.checkpoint_every": NOT_NEGATIVE,
+    "training.threads": NOT_NEGATIVE,
+    "training.seed": NOT_NEGATIVE,
+    "training.max_grad_norm": (lambda x: x is None or x > 0, "a number above 0, or none", "gradients are scaled to it"),
+    "teacher.epochs": NOT_NEGATIVE,
+    "teacher.lr": POSITIVE,
+    "teacher.seed": NOT_NEGATIVE,
+    "student.layers": COUNT,
+    "opdf.cores": (lambda x: x >= 2, "a whole number ≥ 2", "one factor is the weight itself"),
+    "opdf.alignment": NOT_NEGATIVE,
+    "opdf.resync_every": COUNT,
+    "kd.alpha": SHARE,
+    "kd.temperature": POSITIVE,
+    "theseus.replacing_rate": SHARE,
+    "theseus.steady": SHARE,
+    "lgtm.alpha": SHARE,
+    "lgtm.teacher_alpha": SHARE,
+    "lgtm.temperature": POSITIVE,
+    "lgtm.teacher_lr": POSITIVE,
+    "lgtm.held_out": INNER,
+    "dbkd.alpha": SHARE,
+    "dbkd.temperature": POSITIVE,
+    "dbkd.samples": COUNT,
+    "dbkd.noise": POSITIVE,
+    "dbkd.sigma": POSITIVE,
+    "dbkd.seed": NOT_NEGATIVE,
+    "adkd.alpha": SHARE,
+    "adkd.temperature": POSITIVE,
+    "adkd.beta": NOT_NEGATIVE,
+    "adkd.steps": COUNT,
+    "adkd.top": (lambda x: x is None or x >= 1, "a whole number ≥ 1, or none for all", "none of a norm is nothing"),
+}
+
+
+def check(config: Config) -> None:
+    """Refuse values that no run can have, alone or together."""
+    for key, (holds, needed, why) in RULES.items():
+        if not holds(value := value_at(config, key)):  # NaN holds nowhere
+            raise TensorNetError(f"opdf: {key} = {value}, needed {needed}, because {why}; correct it")
+    for message in _together(config):
+        raise TensorNetError(f"opdf: {message}")
+
+
+def _together(config: Config) -> Iterator[str]:
+    opdf, text = config.opdf, config.task.name != "fashion_mnist"
+    if opdf.alignment and not opdf.on:
+        yield (
+            f"opdf.alignment = {opdf.alignment} with opdf.on = false, needed both, because only factors are aligned; set "
+            f"opdf.on, or take kd.weights, which pulls weights to weights"
+        )
+    if config.teacher.source is None and text:
+        yield (
+            "teacher.source is missing, needed the folder (or name) of an encoder, because text has no teacher of its own; "
+            "give one, e.g. that of all-MiniLM-L6-v2"
+        )
+    if config.training.backend == "jax" and config.host not in ("kd", "labels"):
+        yield (
+            f"host = {config.host!r} with training.backend = 'jax', needed 'kd' or 'labels' there, because the others are "
+            f"written for PyTorch's modules; take training.backend = 'torch'"
+        )

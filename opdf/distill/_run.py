@@ -1,0 +1,91 @@
+"""A distillation from start to end: teacher, what it says, student, training, the test once, and what is left behind."""
+
+import importlib
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from tensornet import TensorNetError
+from tensornet.files._replace import replacing
+
+from .. import report
+from ..tasks import load
+from ._check import check
+from ._config import Config
+from ._lock import locked
+from ._loop import BEST, CHECKPOINT, Told, silent
+from ._toml import differences, read, to_dict, to_toml
+
+CONFIG, SUMMARY = "config.toml", "summary.json"
+BACKENDS = {"torch": "_torch_run", "jax": "_jax_run"}
+
+
+def distill(config: Config, *, resume: bool = False, told: Told = silent, command: str = "") -> dict[str, Any]:
+    """Run what `config` says in its folder; returns the summary that is left there as summary.json.
+
+    resume   go on in a folder that holds a run of this configuration; of one that has ended, its summary is returned
+    told     is told how far it is: phase, done, total, what else is to be said
+    command  that asked for it, for the model card
+    raises: TensorNetError for what cannot be run: before anything is written, where that can be known before
+    """
+    check(config)
+    if (done := _ended(config, resume)) is not None:
+        return done
+    task = load(config.task, tokenizer=config.task.tokenizer or config.teacher.source)
+    config.out.mkdir(parents=True, exist_ok=True)
+    with locked(config.out), _trackers(config) as trackers:
+        _write(config.out / CONFIG, to_toml(config))
+        backend = importlib.import_module(f".{BACKENDS[config.training.backend]}", __package__)
+        summary = _said_first(config) | backend.run(config, task, trackers, told)
+        summary |= {"splits": task.splits, "command": command, "versions": report.versions()}
+        report.figures(config.out, summary)
+        _write(config.out / "README.md", report.card(to_dict(config), summary))
+        _write(config.out / SUMMARY, json.dumps(summary, indent=2))  # last: with it the run is done
+    for name in (CHECKPOINT, BEST):
+        (config.out / name).unlink(missing_ok=True)
+    return summary
+
+
+def _ended(config: Config, resume: bool) -> dict[str, Any] | None:
+    """The summary of a run that has ended here; None where one may begin or go on."""
+    written = config.out / CONFIG
+    if not written.exists():
+        return None
+    if not resume:
+        raise TensorNetError(
+            f"opdf distill: {config.out} holds a run already, needed a folder without one, because nothing is written over; "
+            f"pass --resume to go on with it, or another --out"
+        )
+    if other := differences(read(written), config):
+        raise TensorNetError(
+            f"opdf distill: {written} has another {', another '.join(other)} than the configuration given, needed the "
+            f"same to go on, because half a run of each would be neither; give it as it was, or another --out"
+        )
+    summary = config.out / SUMMARY
+    return json.loads(summary.read_text(encoding="utf-8")) if summary.exists() else None
+
+
+def _said_first(config: Config) -> dict[str, Any]:
+    opdf = to_dict(config.opdf) if config.opdf.on else None
+    return {
+        "name": config.out.name,
+        "task": config.task.name,
+        "host": config.host,
+        "opdf": opdf,
+        "seed": config.training.seed,
+        "backend": config.training.backend,
+    }
+
+
+@contextmanager
+def _trackers(config: Config) -> Iterator[list[report.Tracker]]:
+    with ExitStack() as stack:
+        made = report.trackers(config.out, tensorboard=config.tensorboard, wandb=config.wandb, config=to_dict(config))
+        yield [stack.enter_context(tracker) for tracker in made]
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as file:
+        file.write(text.encode())

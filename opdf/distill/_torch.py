@@ -1,0 +1,189 @@
+"""The engine in PyTorch: a host's terms, the user's dense gradients, AdamW with or without factors beside it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+import tensornet as tn
+import tensornet_torch as tnt
+from tensornet import TensorNetError
+
+from ..hosts._host import Batch, Host, seeded
+from ..models.networks import outputs
+from ..tasks import Examples
+from ._cache import Taught
+from ._config import Config, Opdf, Training
+from ._engine import Array, Engine
+
+BETAS, EPS = (0.9, 0.999), 1e-8  # AdamW's usual ones
+
+
+class TorchEngine(Engine):
+    """A host's student on one device."""
+
+    def __init__(self, config: Config, host: Host, examples: Examples, taught: Taught | None) -> None:
+        self.training, self.host, self.examples, self.taught = config.training, host, examples, taught
+        self.device = torch.device(config.training.device)
+        self.trained = _marked(host)
+        inner = _adamw(self.trained, config.training)
+        self.plan = plan_of(host.student, config.opdf) if config.opdf.on else None
+        self.optimizer: torch.optim.Optimizer = self._over(inner, config.opdf) if self.plan else inner
+
+    def _over(self, inner: torch.optim.Optimizer, opdf: Opdf) -> tnt.Overparameterized:
+        assert self.plan is not None
+        alignment = None
+        if opdf.alignment:
+            alignment = tnt.Alignment(
+                self.host.teacher, opdf.pairs, opdf.alignment, opdf.alignment_gauge, opdf.resync_every
+            )
+        made = tnt.overparameterize(inner, self.host.student, self.plan, alignment=alignment, gauge=opdf.gauge)
+        self.plan = made.plan
+        return made
+
+    # ---- training ---------------------------------------------------------------------------------------------------
+
+    def step(self, rows: NDArray[np.int64], step: int, lr: float) -> dict[str, Any]:
+        seeded(self.training.seed, step)
+        self.host.student.train()
+        batch = self._batch(rows)
+        said = self.host.before(batch, step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.zero_grad()
+        terms = self.host.terms(batch, step)
+        loss = torch.stack(list(terms.values())).sum()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.trained.values(), self.training.max_grad_norm or float("inf"))
+        self.optimizer.step()
+        figures = {name: float(value.detach()) for name, value in terms.items()}
+        record = {"loss": float(loss.detach()), "terms": figures, "grad_norm": float(norm)}
+        if isinstance(self.optimizer, tnt.Overparameterized) and self.optimizer.plan.teachers:
+            record["alignment_loss"] = float(self.optimizer.alignment_loss)
+        return record | said
+
+    def _batch(self, rows: NDArray[np.int64]) -> Batch:
+        inputs = self.examples.batch(rows)
+        length = next(iter(inputs.values())).shape[1]
+        taught = self.taught.batch(rows, length) if self.taught else {}
+        labels = torch.from_numpy(self.examples.labels[rows])
+        return Batch(tensors(inputs, self.device), labels.to(self.device), tensors(taught, self.device))
+
+    def predict(self, examples: Examples) -> Array:
+        return predicted(self.host.student, examples, self.device)
+
+    def probe(self) -> dict[str, Any]:
+        if not isinstance(self.optimizer, tnt.Overparameterized):
+            return {}
+        entropies = {}
+        for name, fmt in self.optimizer.plan.items():
+            entropies[name] = [x.item() for x in tn.entropy(fmt, self.optimizer.factors(name)).values()]
+        return {"entropies": entropies}
+
+    # ---- saving -----------------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        trained = {name: p.detach() for name, p in self.trained.items()}
+        return arrays({"optimizer": self.optimizer.state_dict(), "trained": trained, "host": self.host.state()})
+
+    @torch.no_grad()
+    def load(self, state: Mapping[str, Any]) -> None:
+        found = _from_arrays(state)
+        for name, p in self.trained.items():
+            p.copy_(found["trained"][name])
+        self.host.load(found["host"])
+        self.optimizer.load_state_dict(found["optimizer"])  # the planned weights are written anew from their factors
+
+    def weights(self) -> dict[str, Array]:
+        return arrays(dict(self.host.student.state_dict()))
+
+    def restore(self, weights: Mapping[str, Array]) -> None:
+        self.host.student.load_state_dict(_from_arrays(weights))
+
+    def facts(self) -> dict[str, Any]:
+        held = [p for group in self.optimizer.param_groups for p in group["params"]]
+        if not isinstance(self.optimizer, tnt.Overparameterized):
+            return {"training_parameters": sum(p.numel() for p in held)}
+        held = list(self.optimizer.held().values())
+        return {"training_parameters": sum(p.numel() for p in held), "fold_error": self._fold_error(self.optimizer)}
+
+    def _fold_error(self, optimizer: tnt.Overparameterized) -> float:
+        """max over weights of ‖W − contract(T)‖/‖W‖, of the last step's factors."""
+        weights = dict(self.host.student.named_parameters())
+        errors = []
+        for name, fmt in optimizer.plan.items():
+            w = weights[name].detach()
+            errors.append(float(torch.linalg.norm(w - fmt.contract(optimizer.factors(name))) / torch.linalg.norm(w)))
+        return max(errors)
+
+
+# ---- functions ------------------------------------------------------------------------------------------------------
+
+
+def plan_of(student: nn.Module, opdf: Opdf) -> tn.Plan:
+    """The plan of the student's weights; "layers" is every linear weight inside a numbered layer, as in the paper."""
+    rules: Any = list(opdf.rules)
+    if rules == ["layers"]:
+        linear = tnt.plan(student, "all-linear", cores=2)
+        rules = [name for name in linear if any(part.isdigit() for part in name.split("."))]
+    elif rules == ["all-linear"]:
+        rules = "all-linear"
+    else:
+        rules = dict.fromkeys(rules, "mpo")
+    return tnt.plan(student, rules, cores=opdf.cores, layout=opdf.layout)
+
+
+@torch.no_grad()
+def predicted(model: nn.Module, examples: Examples, device: torch.device, batch: int = 64) -> Array:
+    """Logits (n, classes) of all examples, in their order."""
+    model.eval()
+    found = []
+    for start in range(0, len(examples), batch):
+        inputs = tensors(examples.batch(np.arange(start, min(start + batch, len(examples)))), device)
+        found.append(outputs(model, inputs, {"logits"})["logits"].float().cpu().numpy())
+    return np.concatenate(found)
+
+
+def tensors(found: Mapping[str, Array], device: torch.device) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(x).to(device) for name, x in found.items()}
+
+
+def arrays(value: Any) -> Any:
+    """The same with tensors as NumPy arrays."""
+    if isinstance(value, Tensor):
+        return value.detach().cpu().numpy().copy()
+    if isinstance(value, Mapping):
+        return {key: arrays(inner) for key, inner in value.items()}
+    return [arrays(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _from_arrays(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value)
+    if isinstance(value, Mapping):
+        return {key: _from_arrays(inner) for key, inner in value.items()}
+    return [_from_arrays(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _marked(host: Host) -> dict[str, nn.Parameter]:
+    """What the host trains; what else the student has is frozen, so that plans and clipping leave it out."""
+    trained = host.parameters()
+    chosen = {id(p) for p in trained.values()}
+    for p in host.student.parameters():
+        p.requires_grad_(id(p) in chosen)
+    if not trained:
+        raise TensorNetError(
+            f"opdf distill: the host {type(host).__name__} trains no parameter, needed one at least; look at what it freezes"
+        )
+    return trained
+
+
+def _adamw(trained: Mapping[str, nn.Parameter], training: Training) -> torch.optim.AdamW:
+    """Weight decay on matrices alone: biases and norms are left out, as is usual."""
+    matrices = [p for p in trained.values() if p.ndim > 1]
+    rest = [p for p in trained.values() if p.ndim < 2]
+    groups = [{"params": matrices, "weight_decay": training.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=training.lr, betas=BETAS, eps=EPS)
