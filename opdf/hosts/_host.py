@@ -5,6 +5,7 @@ then moves those weights or their factors is none of its business, so that every
 """
 
 import abc
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -12,7 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..tasks import Task
+from ..tasks import Examples, Task
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class Host(abc.ABC):
     per_token: ClassVar[frozenset[str]] = frozenset()
     """Those of them that have an axis of tokens after the batch's; it is cut to each example's length in the cache."""
 
+    lr: float = math.nan
+    """The student's learning rate of the step at hand; the loop sets it before `before`."""
+
     def __init__(self, student: nn.Module, teacher: nn.Module | None, task: Task, options: Any, steps: int) -> None:
         """
         options  the section of the configuration of this host
@@ -44,8 +48,13 @@ class Host(abc.ABC):
         """
         self.student, self.teacher, self.task, self.options, self.steps = student, teacher, task, options, steps
 
+    @classmethod
+    def examples(cls, task: Task, options: Any) -> Examples:
+        """What the student learns from: all of train, but where a method holds some of it out."""
+        return task.train
+
     def parameters(self) -> dict[str, nn.Parameter]:
-        """Name → what the student's optimiser trains: of the student by its own names, and any that belong to training alone."""
+        """Name → what the optimiser trains: of the student by its own names, and any that belong to training alone."""
         return {name: p for name, p in self.student.named_parameters() if p.requires_grad}
 
     def teach(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -64,7 +73,7 @@ class Host(abc.ABC):
         """What of the host changes in training beside the student; a run is resumed from it to the last bit."""
         return {}
 
-    def load(self, state: Mapping[str, Tensor]) -> None:
+    def load(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027  # nothing to take, where `state` is empty
         """Take `state()` of an earlier run."""
 
     def fingerprint(self) -> str:

@@ -1,0 +1,73 @@
+"""Plain knowledge distillation, from the teacher's answers and, if asked for, from its inside and its weights.
+
+    L = α τ² KL(softmax(z_t/τ) ‖ softmax(z_s/τ)) + (1 − α) CE(z_s, y)            Hinton et al. 2015, arXiv 1503.02531
+      + β_h 1/L Σ_l MSE(h_l P_l, h_t,m(l)) + β_a 1/L Σ_l MSE(A_l, A_t,m(l)) + β_e MSE(e P, e_t)    TinyBERT, arXiv 1909.10351
+      + β_w Σ_W MSE(W_s, W_t)                                                    the control for L_Aux
+
+m(l) is the uniform layer map. DKD (arXiv 2203.08679) may take the place of τ² KL; of a number it is (z_s − z_t)².
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from tensornet import TensorNetError
+
+from ..losses import dkd, hinton, regression
+from ..models.networks import outputs
+from ..tasks import Task
+from ._groups import needed
+from ._host import Batch, Host
+from ._inside import Inside
+from ._paired import PairedWeights
+from .labels import supervised
+
+
+class KD(Host):
+    """Each term where its weight is above 0."""
+
+    def __init__(self, student: nn.Module, teacher: nn.Module | None, task: Task, options: Any, steps: int) -> None:
+        super().__init__(student, teacher, task, options, steps)
+        if options.decoupled and task.classes == 1:
+            raise TensorNetError(
+                f"kd: decoupled=True for task {task.name}, which predicts a number, needed classes, because DKD weighs the "
+                f"label's class against the others; leave decoupled out"
+            )
+        self.inside = Inside(student, needed("kd", teacher), task, options)
+        self.weights = PairedWeights(student, needed("kd", teacher)) if options.weights > 0 else None
+        self.taught = ("logits", *self.inside.taught)  # type: ignore[misc]  # as these options have it
+        self.per_token = frozenset(self.inside.taught if task.kind == "text" else ())  # type: ignore[misc]
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        return super().parameters() | self.inside.projections
+
+    def teach(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return self.inside.teach(inputs)
+
+    def terms(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        said = outputs(self.student, batch.inputs, ("logits", *self.inside.wanted))
+        terms = self._answers(said["logits"], batch) | self.inside.terms(said, batch)
+        if self.weights:
+            terms["weights"] = self.options.weights * self.weights.distance()
+        return terms
+
+    def _answers(self, logits: Tensor, batch: Batch) -> dict[str, Tensor]:
+        o, theirs, terms = self.options, batch.teacher["logits"], {}
+        if o.alpha < 1:
+            terms["labels"] = (1 - o.alpha) * supervised(logits, batch.labels)
+        if o.alpha > 0 and o.decoupled:
+            terms["answers"] = o.alpha * dkd(logits, theirs, batch.labels, temperature=o.temperature, beta=o.beta)
+        elif o.alpha > 0:
+            terms["answers"] = o.alpha * answered(logits, theirs, o.temperature)
+        return terms
+
+    def fingerprint(self) -> str:
+        return f"layers {self.inside.map}"
+
+
+def answered(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
+    """What a teacher's answers say of logits (b, classes): τ² KL in nats; of one class, a number, the mean squared error."""
+    if logits.shape[1] == 1:
+        return regression(logits, teacher_logits)
+    return hinton(logits, teacher_logits, temperature=temperature)

@@ -1,0 +1,29 @@
+"""The labels alone: what every method is compared with."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor
+
+from ..losses import cross_entropy, regression
+from ..models.networks import outputs
+from ._host import Batch, Host
+
+
+class Labels(Host):
+    """Cross-entropy, or the squared error of a number; no teacher."""
+
+    taught: ClassVar[tuple[str, ...]] = ()
+
+    def teach(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {}
+
+    def terms(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        return {"labels": supervised(outputs(self.student, batch.inputs)["logits"], batch.labels)}
+
+
+def supervised(logits: Tensor, labels: Tensor) -> Tensor:
+    """What labels say of logits (b, classes): cross-entropy in nats; of one class, a number, the mean squared error."""
+    if logits.shape[1] == 1:
+        return regression(logits[:, 0], labels)
+    return cross_entropy(logits, labels)
