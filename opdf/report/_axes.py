@@ -1,0 +1,54 @@
+"""What all panels share."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+from numpy.typing import NDArray
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c8c8c")
+WIDE = 20.0  # values that span more than this factor are easier to read on a logarithmic axis
+
+Points = Iterable[tuple[int, Any]]
+
+
+def blank(title: str, size: tuple[float, float]) -> Figure:
+    """A figure of its own: no window, no state that figures share."""
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title)
+    return figure
+
+
+def title(summary: Mapping[str, Any], what: str) -> str:
+    """What it is, then task, host with OPDF, and seed, as far as they are known."""
+    method = summary.get("host", "")
+    parts = [summary.get("task", ""), f"{method} with OPDF" if summary.get("opdf") else method]
+    if "seed" in summary:
+        parts.append(f"seed {summary['seed']}")
+    return f"{what}: {', '.join(part for part in parts if part)}".removesuffix(": ")
+
+
+def columns(points: Points) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Steps and values; what is not finite leaves a gap in the line."""
+    found = list(points)
+    values = np.array([value for _, value in found], np.float64)
+    return np.array([step for step, _ in found], np.int64), np.where(np.isfinite(values), values, np.nan)
+
+
+def finish(axes: Axes, label: str) -> None:
+    """The label and unit, spines, and a logarithmic axis where values span orders of magnitude."""
+    axes.set_ylabel(label)
+    axes.spines[["top", "right"]].set_visible(False)
+    drawn: Sequence[Any] = [line.get_ydata() for line in axes.lines if len(np.shape(line.get_ydata()))]
+    values = np.concatenate([np.asarray(y, np.float64) for y in drawn]) if drawn else np.zeros(0)
+    values = values[np.isfinite(values)]
+    if len(values) and values.min() > 0 and values.max() > WIDE * values.min():
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(NullLocator())
