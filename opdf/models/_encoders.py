@@ -1,13 +1,13 @@
 """Encoders of Hugging Face with a head for sequences: from a folder or a hub name, or fresh from a configuration."""
 
 import copy
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils import logging
 
@@ -15,9 +15,12 @@ from tensornet import TensorNetError
 from tensornet._errors import some
 
 from ..tasks import Task
+from ._seeded import seeded
 
 TYPES = ("bert", "camembert", "data2vec-text", "electra", "ernie", "roberta", "xlm-roberta")
-"""model_type of the encoders that are taken apart here: post-norm layers of one kind, absolute positions."""
+"""`model_type` of the encoders that are taken apart here: post-norm layers of one kind, absolute positions."""
+
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError)
 
 # Tensors that a checkpoint may lack, whole groups of them, and then get random values ...
 FRESH = ("classifier.", "pooler.")
@@ -38,36 +41,26 @@ def read(source: str, task: Task, seed: int) -> PreTrainedModel:
 
     raises: TensorNetError for another kind of model; where tensors are missing, nobody's, or of another shape
     """
-    try:
-        with quiet():
-            config = AutoConfig.from_pretrained(source)
-            check_type(source, config)
-            given = config.num_labels
-            fit_to(config, task)
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
-                model, report = AutoModelForSequenceClassification.from_pretrained(
-                    source, config=config, output_loading_info=True, ignore_mismatched_sizes=True, dtype=torch.float32
-                )
-    except (OSError, ValueError) as error:
-        if isinstance(error, TensorNetError):
-            raise
-        raise TensorNetError(
-            f"load: {source} cannot be read ({str(error).splitlines()[0]}), needed the folder or hub name of a Hugging Face "
-            f"encoder, or the folder of a network that a run exported; check the path, or download the model first"
-        ) from error
-    _check_report(source, model, report, given, task)
+    with _readable(source), quiet():
+        config = AutoConfig.from_pretrained(source)
+    _check_config(source, config, task)
+    labels = config.num_labels
+    _fit(config, task)
+    with _readable(source), quiet(), seeded(seed):
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            source, config=config, output_loading_info=True, ignore_mismatched_sizes=True, dtype=torch.float32
+        )
+    _check_report(source, model, report, labels, task)
     return model
 
 
 def fresh(config: Any, seed: int) -> PreTrainedModel:
     """Random weights as Transformers draws them, a function of the seed."""
-    with quiet(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with quiet(), seeded(seed):
         return AutoModelForSequenceClassification.from_config(config)
 
 
-def shallower(config: Any, layers: int, width: int | None, feed_forward: int | None, heads: int | None) -> Any:
+def resized(config: Any, layers: int, width: int | None, feed_forward: int | None, heads: int | None) -> Any:
     """A student's configuration: the teacher's but for these; feed-forward layers in proportion to the width."""
     made = copy.deepcopy(config)
     made.num_hidden_layers, made.hidden_size = layers, width or config.hidden_size
@@ -76,48 +69,24 @@ def shallower(config: Any, layers: int, width: int | None, feed_forward: int | N
     return made
 
 
-def fit_to(config: Any, task: Task) -> None:
-    """Number and names of labels, and the kind of problem, which Transformers would guess from the first labels it sees."""
-    config.id2label = dict(enumerate(task.label_names or [f"LABEL_{n}" for n in range(task.classes)]))
-    config.label2id = {name: n for n, name in config.id2label.items()}
-    config.problem_type = "regression" if task.classes == 1 else "single_label_classification"
-
-
-def check_type(source: str, config: Any) -> None:
-    if config.model_type not in TYPES:
-        raise TensorNetError(
-            f"load: {source} is a model of type {config.model_type!r}, needed one of {', '.join(TYPES)}, because its layers "
-            f"are run one by one; take such an encoder"
-        )
-
-
-def check_tokens(source: str, model: Any, task: Task) -> None:
-    """All token ids of the task are rows of the model's table, and all positions too."""
-    table = model.get_input_embeddings().num_embeddings
-    parts = {"train": task.train, "dev": task.dev, "test": task.test}
-    largest = max(int(row.max()) for examples in parts.values() for row in examples.fields["input_ids"])
-    if largest >= table:
-        raise TensorNetError(
-            f"load: {source} has {table} token embeddings and task {task.name} a token {largest}, needed ids below {table}, "
-            f"because an id is a row; take the model's own tokenizer (task.tokenizer)"
-        )
-    # RoBERTa counts positions from pad_token_id + 1
-    table = model.base_model.embeddings.position_embeddings.num_embeddings
-    first = model.config.pad_token_id + 1 if hasattr(model.base_model.embeddings, "padding_idx") else 0
-    longest = max(int(n) for examples in parts.values() for n in examples.lengths)  # type: ignore[union-attr]
-    if longest > table - first:
-        raise TensorNetError(
-            f"load: {source} has {table - first} positions and task {task.name} an example of {longest} tokens, needed a "
-            f"position for each, because it is looked up; lower task.max_length"
-        )
-
-
-def write(model: PreTrainedModel, folder: Path, task: Task) -> None:
+def write(model: PreTrainedModel, folder: Path, tokenizer: Any) -> None:
     """Model and tokenizer into an existing folder."""
     with quiet():
         model.save_pretrained(folder)
-        if task.tokenizer is not None:
-            task.tokenizer.save_pretrained(folder)
+        if tokenizer is not None:
+            tokenizer.save_pretrained(folder)
+
+
+@contextmanager
+def _readable(source: str) -> Iterator[None]:
+    """Whatever Transformers raises where it cannot read a model, in one sentence."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise TensorNetError(
+            f"load: {source} cannot be read ({_first_line(error)}), needed the folder or hub name of a Hugging Face encoder, "
+            f"or the folder of a network that a run exported; check the path, or download the model again"
+        ) from error
 
 
 @contextmanager
@@ -127,15 +96,39 @@ def quiet() -> Iterator[None]:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        with warnings.catch_warnings():
-            yield
+        yield
     finally:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
 
 
-def _check_report(source: str, model: PreTrainedModel, report: dict[str, Any], given: int, task: Task) -> None:
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def _fit(config: Any, task: Task) -> None:
+    """Number and names of labels, and the kind of problem, which Transformers would guess from the first labels it sees."""
+    config.id2label = dict(enumerate(task.label_names or [f"LABEL_{n}" for n in range(task.classes)]))
+    config.label2id = {name: n for n, name in config.id2label.items()}
+    config.problem_type = "regression" if task.classes == 1 else "single_label_classification"
+
+
+def _check_config(source: str, config: Any, task: Task) -> None:
+    if config.model_type not in TYPES:
+        raise TensorNetError(
+            f"load: {source} is a model of type {config.model_type!r}, needed one of {', '.join(TYPES)}, because its layers "
+            f"are run one by one; take such an encoder"
+        )
+    theirs, ours = [name.lower() for name in config.id2label.values()], [name.lower() for name in task.label_names]
+    if theirs != ours and sorted(theirs) == sorted(ours):
+        raise TensorNetError(
+            f"load: {source} has labels {', '.join(theirs)} and task {task.name} has {', '.join(ours)}, needed the same order, "
+            f"because a logit is known by its place; reorder the rows of its head and id2label, or take it without its head"
+        )
+
+
+def _check_report(source: str, model: PreTrainedModel, report: dict[str, Any], labels: int, task: Task) -> None:
     prefix = f"{model.base_model_prefix}."
     own = {name.removeprefix(prefix) for name in model.state_dict()}
     missing = {name.removeprefix(prefix) for name in report["missing_keys"]}
@@ -143,9 +136,9 @@ def _check_report(source: str, model: PreTrainedModel, report: dict[str, Any], g
     lost = missing.difference(*(group for group in groups if group <= missing))
     surplus = [n for n in report["unexpected_keys"] if not n.removeprefix(prefix).startswith(UNUSED)]
     unlike = [f"{name} {tuple(theirs)}" for name, theirs, _ in report["mismatched_keys"]]
-    if unlike and given != task.classes:
+    if unlike and labels != task.classes:
         raise TensorNetError(
-            f"load: {source} has a head for {given} labels ({some(unlike)}), needed {task.classes}, because task {task.name} "
+            f"load: {source} has a head for {labels} labels ({some(unlike)}), needed {task.classes}, because task {task.name} "
             f"has as many; take a teacher of this task, or the encoder without its head"
         )
     if lost or surplus or unlike:

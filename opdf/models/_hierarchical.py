@@ -60,6 +60,10 @@ class Merging(Block):
         fours = square.unfold(1, 2, 2).unfold(2, 2, 2).flatten(3).flatten(1, 2)
         return super().forward(self.merge(fours) + self.positions)
 
+    def merging(self) -> dict[str, Tensor]:
+        """What of its state a plain block does not have."""
+        return {name: w for name, w in self.state_dict().items() if name.startswith(("merge.", "positions"))}
+
 
 def stages(a: Architecture) -> tuple[int, int]:
     """Blocks of each stage: half and half, the odd one in the second."""

@@ -33,12 +33,13 @@ class Architecture:
     patch: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "image", tuple(self.image))  # JSON has lists
-        sizes = (*self.image, self.classes, self.depth, self.width, self.feed_forward)
-        if len(self.image) != 2 or not all(type(n) is int and n > 0 for n in sizes):
+        if isinstance(self.image, list):
+            object.__setattr__(self, "image", tuple(self.image))  # JSON has no tuples
+        sides = self.image if isinstance(self.image, tuple) and len(self.image) == 2 else (None,)
+        sizes = (*sides, self.classes, self.depth, self.width, self.feed_forward)
+        if not all(type(n) is int and n > 0 for n in sizes) or {type(self.heads), type(self.patch)} != {int}:
             raise TensorNetError(
-                f"{self.kind} network: image={self.image}, classes={self.classes}, depth={self.depth}, width={self.width}, "
-                f"feed_forward={self.feed_forward}; needed positive integers, because they are sizes; correct them"
+                f"{self}: needed positive integers, two of them for image, because they are sizes; correct them"
             )
         if self.kind == "residual":
             if self.heads or self.patch:

@@ -17,6 +17,7 @@ from tensornet.files._folder import WEIGHTS, whole
 from ._hierarchical import Hierarchical
 from ._image import Architecture, ImageNetwork, Kind
 from ._residual import Residual
+from ._seeded import seeded
 from ._vit import ViT
 
 CONFIG = "config.json"
@@ -46,8 +47,7 @@ def architecture(
 
 def build(description: Architecture, seed: int) -> ImageNetwork:
     """With random weights, a function of the seed; torch's generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return FAMILIES[description.kind](description)
 
 

@@ -60,10 +60,9 @@ def layers(model: nn.Module) -> nn.ModuleList:
 def embed(model: nn.Module, inputs: Inputs) -> Tensor:
     """(b, t, d): what the first layer reads."""
     if isinstance(model, ImageNetwork):
-        return model.embedding(inputs["pixels"])
+        return model.embedding(**inputs)
     base = _base(model)
-    names = ("input_ids", "token_type_ids", "inputs_embeds")
-    hidden: Tensor = base.embeddings(**{name: inputs[name] for name in names if name in inputs})
+    hidden: Tensor = base.embeddings(**{name: x for name, x in inputs.items() if name != "attention_mask"})
     return base.embeddings_project(hidden) if hasattr(base, "embeddings_project") else hidden  # Electra
 
 
@@ -109,8 +108,8 @@ def attention(layer: nn.Module) -> Any:
 def _base(model: nn.Module) -> Any:
     if not hasattr(model, "base_model"):
         raise TensorNetError(
-            f"outputs: got a {type(model).__name__}, needed an encoder of Transformers, because tokens are asked for; pass a "
-            f"model that `load` returned"
+            f"outputs: got a {type(model).__name__}, needed an encoder of Transformers or an image network, because its "
+            f"layers are asked for; pass a model that `load` returned"
         )
     return model.base_model
 

@@ -9,7 +9,7 @@ class Teacher:
     """The network that is learnt from."""
 
     source: str | None = None
-    """Folder (or hub name) of a Hugging Face encoder, or of a network that a run exported. None: images, from random weights."""
+    """Folder or hub name of a Hugging Face encoder, or of a network that a run exported. None: images, from random weights."""
     kind: Literal["residual", "vit", "hierarchical"] = "residual"
     """Images: the family of networks."""
     depth: int = 8

@@ -1,0 +1,59 @@
+"""Teachers, and students that were exported."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from tensornet import TensorNetError
+
+from ..tasks import Task
+from . import _encoders, _images
+from ._fits import check_image, check_tokens, image_size
+from ._image import ImageNetwork
+from ._spec import Teacher
+
+
+def load(source: str | Path, task: Task, seed: int = 0) -> nn.Module:
+    """A Hugging Face encoder with a head for the task, or a network that `save` wrote; float32, on the CPU, for evaluation.
+
+    source  a folder, or a hub name of an encoder. A checkpoint without a head for sequences gets one that is drawn from seed
+    raises: TensorNetError for another kind of model, incomplete ones, and such as do not fit the task
+    """
+    config = _config(Path(source))
+    if _images.is_image_network(config):
+        network = _images.read(Path(source), config)
+        check_image(network, task, source)
+        return network.eval()
+    if task.kind == "images":
+        raise TensorNetError(
+            f"load: {source} holds no image network, needed one, because task {task.name} is of images; give a folder that a "
+            f"run exported, or leave teacher.source out for random weights"
+        )
+    encoder = _encoders.read(str(source), task, seed)
+    check_tokens(encoder, task, source)
+    return encoder.eval()
+
+
+def make_teacher(spec: Teacher, task: Task) -> nn.Module:
+    """`load` of its source, or an image network with random weights; for evaluation."""
+    if spec.source is not None:
+        return load(spec.source, task, spec.seed)
+    if task.kind != "images":
+        raise TensorNetError(
+            f"teacher: no source for task {task.name}, needed the folder or hub name of a pretrained encoder, because a "
+            f"language is not learnt from a task; set teacher.source"
+        )
+    description = _images.architecture(spec.kind, image_size(task), task.classes, spec.depth, spec.width)
+    network: ImageNetwork = _images.build(description, spec.seed)
+    return network.eval()
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """config.json of a folder; {} where there is none that can be read, of which Transformers says why."""
+    try:
+        found = json.loads((folder / _images.CONFIG).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
