@@ -1,5 +1,6 @@
 """What a run says of itself: its records, figures, model card and progress. No framework is loaded."""
 
+from ._card import card as card
 from ._figures import figures as figures
 from ._metrics import Metrics as Metrics
 from ._metrics import read as read

@@ -1,0 +1,143 @@
+"""The model card: what the student is, how good, how large, how it was made, and what is not known of it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ._front_matter import front_matter
+from ._private import command_without_folders, without_folders
+from ._tables import markdown_table, number, score
+
+HOSTS = {
+    "labels": "trained on the labels alone",
+    "kd": "distilled from its teacher's answers (plain knowledge distillation)",
+    "theseus": "distilled by module replacing (BERT-of-Theseus)",
+    "lgtm": "distilled from a teacher that learns with it (LGTM)",
+    "dbkd": "distilled from its teacher's decisions (DBKD)",
+    "adkd": "distilled from its teacher's attributions (AD-KD)",
+}
+IMAGES = ("fashion_mnist",)  # tasks; of the others the student reads text
+
+Summary = Mapping[str, Any]
+
+
+def card(config: Mapping[str, Any], summary: Summary) -> str:
+    """README.md of a run folder or of the student: Markdown behind a front matter in YAML.
+
+    config   as resolved: plain values by key
+    summary  of the run: "name", "task" and "host" at least; what else is missing in it is not spoken of. "runs", a list of
+             {"seed", "dev", "test"}, adds mean ± std over seeds; "figures" are paths of images beside the card; "base_model" is
+             the hub's name of the teacher, "latency_rows" the examples of a call that was timed
+    """
+    kind = "images" if summary["task"] in IMAGES else "text"
+    sections = (
+        _what(config, summary),
+        _results(summary),
+        _sizes(summary),
+        _figures(summary),
+        _use(summary, kind),
+        _made(config, summary),
+        _limits(summary),
+    )
+    return "\n".join([front_matter(summary, kind), *(section for section in sections if section)])
+
+
+def _what(config: Mapping[str, Any], summary: Summary) -> str:
+    text = f"A student for {summary['task']}, {HOSTS.get(summary['host'], summary['host'])}."
+    start = config.get("student", {}).get("start")
+    if start is not None:
+        text += f" It began with {'layers of its teacher' if start == 'teacher' else 'random weights'}."
+    if opdf := summary.get("opdf"):
+        text += (
+            f" While it was trained, its weights were factors of tensor networks ([OPDF](https://arxiv.org/abs/2411.06448): "
+            f"{opdf['cores']} factors a weight{_alignment(opdf)}); here are the dense weights that the factors contract to."
+        )
+    return f"# {summary['name']}\n\n{text}\n"
+
+
+def _alignment(opdf: Mapping[str, Any]) -> str:
+    if not opdf.get("alignment"):
+        return ", no alignment"
+    return f", aligned with the teacher's, weight {opdf['alignment']:g}, gauge {opdf['alignment_gauge']}"
+
+
+def _results(summary: Summary) -> str:
+    """One column for each metric of dev and of test; fractions, as the summary has them."""
+    parts = [(part, metric) for part in ("dev", "test") for metric in summary.get(part, {})]
+    if not parts:
+        return ""
+    runs: Sequence[Summary] = summary.get("runs", ())
+    rows = [
+        ("teacher", [score([summary.get("teacher", {})], *p) for p in parts]),
+        ("student", [score([summary], *p) for p in parts]),
+        (f"student, mean ± std over {len(runs)} seeds", [score(runs, *p) if len(runs) > 1 else "" for p in parts]),
+    ]
+    table = markdown_table(["", *(f"{part} {metric}" for part, metric in parts)], rows)
+    said = [f"Splits: {summary['splits']}"] if "splits" in summary else []
+    if "best_step" in summary:
+        said.append(f"The student is that of step {summary['best_step']:,} of {summary['steps']:,}, chosen on dev.")
+    return f"## Results\n\n{table}\n{' '.join(said)}\n"
+
+
+def _sizes(summary: Summary) -> str:
+    teacher, student = summary.get("teacher", {}), summary.get("student", {})
+    rows = [
+        ("teacher", [number(teacher.get("parameters")), number(teacher.get("latency_ms"))]),
+        ("student, before training", [number(student.get("parameters")), ""]),
+        ("student, in training: what the optimiser holds", [number(student.get("training_parameters")), ""]),
+        ("student, as it is here", [number(student.get("parameters")), number(student.get("latency_ms"))]),
+    ]
+    batch = f", {summary['latency_rows']} examples" if "latency_rows" in summary else ""
+    table = markdown_table(["", "parameters", f"latency in ms{batch}"], rows)
+    said = []
+    if teacher.get("latency_ms") and student.get("latency_ms"):
+        said.append(f"The student takes {student['latency_ms'] / teacher['latency_ms']:.2f} of its teacher's time.")
+    if summary.get("fold_error") is not None:
+        said.append(f"Between factors and weights, the largest ‖W − contract(T)‖/‖W‖ is {summary['fold_error']:.0e}.")
+    return f"## Size and speed\n\n{table}\n{' '.join(said)}\n" if table else ""
+
+
+def _figures(summary: Summary) -> str:
+    return "".join(f"![{path.rpartition('/')[2].partition('.')[0]}]({path})\n" for path in summary.get("figures", ()))
+
+
+def _use(summary: Summary, kind: str) -> str:
+    if kind != "text":
+        return ""
+    return (
+        "## Use\n\n```python\nfrom transformers import AutoModelForSequenceClassification, AutoTokenizer\n\n"
+        'model = AutoModelForSequenceClassification.from_pretrained("student")  # the folder\n'
+        'tokenizer = AutoTokenizer.from_pretrained("student")\n```\n'
+    )
+
+
+def _made(config: Mapping[str, Any], summary: Summary) -> str:
+    import tomli_w
+
+    others = HOSTS.keys() - {summary["host"]}
+    shown = without_folders({name: value for name, value in config.items() if name not in others})
+    parts = []
+    if "steps" in summary and "seconds" in summary:
+        step = f", a step {number(summary['step_ms'])} ms in the median" if summary.get("step_ms") is not None else ""
+        parts.append(f"{summary['steps']:,} steps in {summary['seconds']:,.0f} s{step}.\n")
+    if summary.get("command"):
+        parts.append(f"```sh\n{command_without_folders(summary['command'])}\n```\n")
+    parts.append(f"<details><summary>Configuration</summary>\n\n```toml\n{tomli_w.dumps(shown)}```\n</details>\n")
+    if summary.get("versions"):
+        parts.append(", ".join(f"{name} {version}" for name, version in summary["versions"].items()) + "\n")
+    return "## How it was made\n\n" + "\n".join(parts)
+
+
+def _limits(summary: Summary) -> str:
+    return "## Limits\n\n" + "".join(f"- {line}\n" for line in _limit_lines(summary))
+
+
+def _limit_lines(summary: Summary) -> Iterator[str]:
+    if "dev" in summary:
+        yield "Dev chose this student, so that its score there is too good by what choosing gains."
+    if "test" in summary:
+        yield "In this run test was scored once on the student, after dev had chosen it."
+    if "seed" in summary and len(summary.get("runs", ())) < 2:
+        yield f"One seed, {summary['seed']}: how far another would be from it is not known."
+    if summary.get("student", {}).get("latency_ms"):
+        yield "Latencies are those of the machine of the run."
+    yield "No licence is set: what the teacher's and the data's allow was not looked at."

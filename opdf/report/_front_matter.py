@@ -1,0 +1,46 @@
+"""What Hugging Face's hub reads of a model card: YAML between two lines of dashes."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+METRICS = {"matthews": "matthews_correlation", "pearson": "pearsonr", "spearman": "spearmanr"}  # as the hub calls them
+PIPELINES = {"text": "text-classification", "images": "image-classification"}
+
+
+def front_matter(summary: Mapping[str, Any], kind: str) -> str:
+    """Tags, metrics and results; the licence is left to whoever publishes.
+
+    kind  "text" or "images"
+    """
+    lines = "".join(f"{name}: {_flow(value)}\n" for name, value in _entries(summary, kind))
+    return f"---\n{lines}# license: yours to choose, as the teacher's and the data's allow\n---\n"
+
+
+def _entries(summary: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Any]]:
+    if kind == "text":
+        yield "library_name", "transformers"
+    yield "pipeline_tag", PIPELINES[kind]
+    if summary.get("base_model"):
+        yield "base_model", summary["base_model"]
+    yield (
+        "tags",
+        ["knowledge-distillation", summary["host"], *(["opdf", "tensor-networks"] if summary.get("opdf") else [])],
+    )
+    results = [
+        {"type": METRICS.get(name, name), "value": round(value, 4)} for name, value in summary.get("test", {}).items()
+    ]
+    if not results:
+        return
+    yield "metrics", [result["type"] for result in results]
+    task = {"type": PIPELINES[kind], "name": f"{summary['task']}, test"}
+    dataset = {"type": summary["task"], "name": summary["task"], "split": "test"}
+    yield (
+        "model-index",
+        [{"name": summary["name"], "results": [{"task": task, "dataset": dataset, "metrics": results}]}],
+    )
+
+
+def _flow(value: Any) -> str:
+    """JSON, which YAML takes as it is."""
+    return json.dumps(value, ensure_ascii=False)
