@@ -32,6 +32,7 @@ class Aligner:
             for name, factors in self.teacher.items()
         }
         self.steps = 0
+        self.losses: dict[str, Tensor] = {}
 
     @torch.no_grad()
     def begin_step(self) -> None:
@@ -54,6 +55,7 @@ class Aligner:
         with full_precision(w.parameter):
             found = distance_and_gradient(w.format, w.factors, self.targets[w.name], self.options.gauge)
         loss: Tensor = found[0]
+        self.losses[w.name] = loss.detach()
         for factor, part in zip(w.factors, found[1], strict=True):
             if part is not None:  # the central factor has none under Eq. 5
                 pull = part * self.options.weight

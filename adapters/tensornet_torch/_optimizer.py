@@ -79,6 +79,11 @@ class Overparameterized(Optimizer):
         return self._stepper.alignment_loss
 
     @property
+    def alignment_losses(self) -> Mapping[str, Tensor]:
+        """Weight name → its L_Aux at the last step, of the paired weights that this process owns; empty before the first."""
+        return dict(self._aligner.losses) if self._aligner else {}
+
+    @property
     def factor_norm(self) -> Tensor:
         """Norm of all factors' gradients at the last step, before clipping; NaN unless max_factor_norm is given."""
         return self._stepper.factor_norm

@@ -25,7 +25,7 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def probe(self) -> dict[str, Any]:
-        """What the factors look like now: "entropies" weight → one for each bond; {} without OPDF."""
+        """The factors now: "entropies" weight → one for each bond, "alignment" weight → its L_Aux; {} without OPDF."""
 
     @abc.abstractmethod
     def state(self) -> dict[str, Any]:

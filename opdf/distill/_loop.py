@@ -63,27 +63,24 @@ def train(
     path = folder / CHECKPOINT
     if path.exists():
         at = _resumed(engine, path, made_of)
-    metrics = Metrics.resumed(folder, at["step"])
     times: list[float] = []
-    for step in range(at["step"], steps.total):
-        begun = time.perf_counter()
-        rate = learning_rate(training.lr, step, steps.total, training.warmup, training.schedule)
-        record = engine.step(steps.rows(step), step, rate)
-        _check(record, step)
-        took = time.perf_counter() - begun
-        times.append(took)
-        at |= {"step": step + 1, "seconds": at["seconds"] + took}
-        record = {"step": step + 1, "epoch": steps.epoch(step + 1), "lr": rate, **record, "seconds": at["seconds"]}
-        if step + 1 in steps.evaluated:
-            record |= _evaluated(engine, task, at, folder)
-        for tracker in (metrics, *trackers):
-            tracker.log(record)
-        told("train", step + 1, steps.total, _said(record, at, task))
-        if training.checkpoint_every and (step + 1) % training.checkpoint_every == 0 and step + 1 < steps.total:
-            at["times"] = [*at["times"], *times[SETTLING:]][-1000:]
-            times = times[:SETTLING]
-            _state.write(path, {"at": at, "made_of": made_of, "engine": engine.state()})
-    metrics.close()
+    with Metrics.resumed(folder, at["step"]) as metrics:
+        for step in range(at["step"], steps.total):
+            begun = time.perf_counter()
+            rate = learning_rate(training.lr, step, steps.total, training.warmup, training.schedule)
+            record = engine.step(steps.rows(step), step, rate)
+            _check(record, step)
+            times.append(time.perf_counter() - begun)
+            at |= {"step": step + 1, "seconds": at["seconds"] + times[-1]}
+            record = {"step": step + 1, "epoch": steps.epoch(step + 1), "lr": rate, **record, "seconds": at["seconds"]}
+            if step + 1 in steps.evaluated:
+                record |= _evaluated(engine, task, at, folder)
+            for tracker in (metrics, *trackers):
+                tracker.log(record)
+            told("train", step + 1, steps.total, _said(record, at, task))
+            if training.checkpoint_every and (step + 1) % training.checkpoint_every == 0 and step + 1 < steps.total:
+                at["times"], times = [*at["times"], *times[SETTLING:]][-1000:], times[:SETTLING]
+                _state.write(path, {"at": at, "made_of": made_of, "engine": engine.state()})
     engine.restore(_state.read(folder / BEST))
     settled = [*at["times"], *times[SETTLING:]]
     return Trained(at["best_step"], at["dev"], at["seconds"], 1e3 * statistics.median(settled) if settled else None)

@@ -17,7 +17,7 @@ KEY = "opdf.state"
 
 
 def write(path: Path, state: Mapping[str, Any]) -> None:
-    """Write dicts, lists, numbers, texts and arrays (NumPy), to the bit; whole or not at all."""
+    """Write dicts, lists, tuples, numbers, texts and arrays (NumPy), to the bit; whole or not at all."""
     tensors: dict[str, np.ndarray[Any, Any]] = {}
     outline = json.dumps(_outlined(state, tensors))
     with replacing(path) as file:
@@ -43,7 +43,8 @@ def _outlined(value: Any, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:
     if isinstance(value, Mapping):  # keys may be numbers: pairs keep them
         return {"map": [[key, _outlined(inner, tensors)] for key, inner in value.items()]}
     if isinstance(value, list | tuple):
-        return [_outlined(inner, tensors) for inner in value]
+        inner = [_outlined(x, tensors) for x in value]
+        return {"tuple": inner} if isinstance(value, tuple) else inner
     if isinstance(value, np.ndarray | np.generic):
         name = str(len(tensors))
         tensors[name] = np.ascontiguousarray(value).reshape(value.shape)
@@ -58,4 +59,6 @@ def _filled(value: Any, tensors: Mapping[str, Any]) -> Any:
         return [_filled(inner, tensors) for inner in value]
     if not isinstance(value, dict):
         return value
+    if "tuple" in value:
+        return tuple(_filled(inner, tensors) for inner in value["tuple"])
     return tensors[value[TENSOR]] if TENSOR in value else {key: _filled(inner, tensors) for key, inner in value["map"]}

@@ -81,7 +81,8 @@ class TorchEngine(Engine):
         entropies = {}
         for name, fmt in self.optimizer.plan.items():
             entropies[name] = [x.item() for x in tn.entropy(fmt, self.optimizer.factors(name)).values()]
-        return {"entropies": entropies}
+        aligned = {name: float(loss) for name, loss in self.optimizer.alignment_losses.items()}
+        return {"entropies": entropies} | ({"alignment": aligned} if aligned else {})
 
     # ---- saving -----------------------------------------------------------------------------------------------------
 
@@ -157,7 +158,7 @@ def arrays(value: Any) -> Any:
         return value.detach().cpu().numpy().copy()
     if isinstance(value, Mapping):
         return {key: arrays(inner) for key, inner in value.items()}
-    return [arrays(inner) for inner in value] if isinstance(value, list | tuple) else value
+    return type(value)(map(arrays, value)) if isinstance(value, list | tuple) else value
 
 
 def _from_arrays(value: Any) -> Any:
@@ -165,7 +166,7 @@ def _from_arrays(value: Any) -> Any:
         return torch.from_numpy(value)
     if isinstance(value, Mapping):
         return {key: _from_arrays(inner) for key, inner in value.items()}
-    return [_from_arrays(inner) for inner in value] if isinstance(value, list) else value
+    return type(value)(map(_from_arrays, value)) if isinstance(value, list | tuple) else value
 
 
 def _marked(host: Host) -> dict[str, nn.Parameter]:

@@ -1,0 +1,41 @@
+"""The order of the examples, the evaluated steps and the learning rate are functions of seed and step."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from opdf.distill._order import Steps, learning_rate
+
+
+@given(st.integers(1, 50), st.integers(1, 60), st.integers(0, 3))
+def test_every_pass_holds_every_example_once(examples, batch, seed):
+    steps = Steps.of(examples, batch, 3.0, seed, 1)
+    stream = np.concatenate([steps.rows(n) for n in range(steps.total)])
+    assert all(len(steps.rows(n)) == min(batch, examples) for n in range(steps.total))
+    for start in range(0, len(stream) - examples + 1, examples):
+        assert sorted(stream[start : start + examples]) == list(range(examples))
+
+
+def test_seeds_and_passes_differ():
+    one, other = Steps.of(40, 40, 2, 0, 1), Steps.of(40, 40, 2, 1, 1)
+    assert list(one.rows(0)) != list(one.rows(1))
+    assert list(one.rows(0)) != list(other.rows(0))
+    assert list(one.rows(0)) == list(Steps.of(40, 40, 9, 0, 5).rows(0))
+
+
+@given(st.integers(1, 300), st.integers(1, 20))
+def test_evaluations_are_spread_evenly_and_include_the_last_step(total, evaluations):
+    steps = Steps(10, 1, total, 0, evaluations)
+    assert max(steps.evaluated) == total
+    assert len(steps.evaluated) == min(total, evaluations) or total < 2 * evaluations
+    assert min(steps.evaluated) >= 1
+
+
+def test_learning_rate():
+    rates = [learning_rate(1.0, n, 100, 0.1, "linear") for n in range(100)]
+    assert rates[0] == 0.1
+    assert rates[9] == rates[10] == 1.0
+    assert np.isclose(rates[55], 0.5)
+    assert np.isclose(rates[99], 1 / 90)
+    assert learning_rate(1.0, 99, 100, 0.0, "constant") == 1.0
+    assert np.isclose(learning_rate(1.0, 50, 100, 0.0, "cosine"), 0.5)
+    assert learning_rate(1.0, 0, 1, 0.1, "cosine") == 1.0

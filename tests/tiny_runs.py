@@ -1,0 +1,54 @@
+"""Configurations of runs that end in seconds, on files written for them."""
+
+from pathlib import Path
+from typing import Any
+
+import task_files
+import torch
+from opdf.distill import Config, parsed
+from transformers import BertConfig, BertModel
+
+
+def images(folder: Path, **overrides: Any) -> Config:
+    """A residual student of one block, its teacher of two, 60 images."""
+    data = folder / "fashion"
+    if not data.exists():
+        task_files.fashion_mnist(data)
+    table = {
+        "out": str(folder / "run"),
+        "cache": str(folder / "cache"),
+        "task": {"name": "fashion_mnist", "folder": str(data), "dev_size": 10},
+        "teacher": {"depth": 2, "width": 8, "epochs": 1.0, "lr": 1e-2},
+        "student": {"layers": 1, "start": "random"},
+        "opdf": {"on": True, "cores": 3, "alignment": 1.0, "resync_every": 4},
+        "training": {"epochs": 2.0, "batch_size": 10, "lr": 1e-2, "evaluations": 2, "checkpoint_every": 3, "threads": 1},
+    }
+    return parsed(table, {key.replace("__", "."): value for key, value in overrides.items()})
+
+
+def texts(folder: Path, **overrides: Any) -> Config:
+    """A BERT of four layers and width 8 as teacher, two of its layers as student, 40 pairs of sentences."""
+    data, encoder = folder / "mrpc", folder / "encoder"
+    if not data.exists():
+        task_files.mrpc(data)
+        write_encoder(encoder)
+    table = {
+        "out": str(folder / "run"),
+        "cache": str(folder / "cache"),
+        "task": {"name": "mrpc", "folder": str(data)},
+        "teacher": {"source": str(encoder), "epochs": 1.0, "lr": 1e-3},
+        "student": {"layers": 2},
+        "opdf": {"on": True, "cores": 3, "alignment": 1.0},
+        "training": {"epochs": 2.0, "batch_size": 8, "lr": 1e-3, "evaluations": 2, "checkpoint_every": 3, "threads": 1},
+    }
+    return parsed(table, {key.replace("__", "."): value for key, value in overrides.items()})
+
+
+def write_encoder(folder: Path, **changes: Any) -> Path:
+    """A folder of Hugging Face: a small BERT with random weights, and its tokenizer."""
+    task_files.tokenizer(folder)
+    sizes = {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 4, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    rest = {"vocab_size": 5 + len(task_files.WORDS), "max_position_embeddings": 64}
+    BertModel(BertConfig(**{**sizes, **rest, **changes})).save_pretrained(folder)
+    return folder
