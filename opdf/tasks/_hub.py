@@ -9,6 +9,7 @@ import numpy as np
 from tensornet import TensorNetError
 
 from . import _fashion
+from ._files import check_folder
 from ._glue import GLUE
 from ._source import Part, Source, classes, strings
 
@@ -33,18 +34,19 @@ def _loaded(name: str, folder: Path | None, repository: str, *config: str) -> Ma
             f"{name}: hub=True, but the package datasets is not installed, needed to read from the hub; pip install "
             f"'opdf[datasets]', or take local files: hub=False and folder"
         ) from None
+    place = str(check_folder(name, folder) if folder else repository)
     try:
-        return datasets.load_dataset(str(folder or repository), *config)
+        return datasets.load_dataset(place, *config)
     except Exception as error:  # of many kinds, from the network to the files
         raise TensorNetError(
-            f"{name}: datasets cannot read {folder or repository} ({type(error).__name__}: {error}), needed the hub or a clone "
+            f"{name}: datasets cannot read {place} ({type(error).__name__}: {error}), needed the hub or a clone "
             f"of its repository; set folder to a clone of huggingface.co/datasets/{repository}, or take local files: hub=False"
         ) from error
 
 
 def _column(data: Mapping[str, Any], split: str, column: str) -> list[Any]:
     if split not in data or column not in data[split].column_names:
-        there = {name: part.column_names for name, part in data.items()}
+        there = {name: list(part.column_names) for name, part in data.items()}
         raise TensorNetError(
             f"hub: no column {column!r} in a split {split!r} among {there}, needed it, because the published copy has it; "
             f"correct folder"

@@ -25,9 +25,9 @@ def divide(source: Source, spec: TaskSpec) -> tuple[Part, Part, Part, str]:
         return draw(f"{spec.name}: {setting}", part, source.label_names, size, (spec.split_seed, stream), keep)
 
     if test is None:
-        train, test = _cut(train, drawn("test from train", train, _tenth(source, train), TEST, keep=2))
+        train, test = _cut(train, drawn("test from train", train, _tenth(source), TEST, keep=2))
     if dev is None:
-        train, dev = _cut(train, drawn("dev_size", train, spec.dev_size or _tenth(source, train), DEV, keep=1))
+        train, dev = _cut(train, drawn("dev_size", train, spec.dev_size or _tenth(source), DEV, keep=1))
     elif spec.dev_size:
         dev = dev.take(drawn("dev_size", dev, spec.dev_size, FEWER_DEV))
     if spec.train_size:
@@ -72,8 +72,8 @@ def _quotas(size: int, counts: np.ndarray, room: np.ndarray) -> np.ndarray:
     return quotas
 
 
-def _tenth(source: Source, part: Part) -> int:
-    return max(len(part) // SHARE, len(source.label_names), 1)
+def _tenth(source: Source) -> int:
+    return max(len(source.train) // SHARE, len(source.label_names), 1)
 
 
 def _cut(part: Part, index: np.ndarray) -> tuple[Part, Part]:

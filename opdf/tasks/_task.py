@@ -37,8 +37,8 @@ class Examples:
         return None if ids is None else np.array([len(row) for row in ids], np.int64)
 
     def take(self, index: np.ndarray | Sequence[int]) -> "Examples":
-        """The examples at these positions, in this order."""
-        index = np.asarray(index, np.int64)
+        """The examples at these places, in this order, or where a mask is True."""
+        index = self._places(index)
         return replace(self, fields={k: _at(v, index) for k, v in self.fields.items()}, labels=self.labels[index])
 
     def batch(self, index: np.ndarray | Sequence[int], multiple: int = 8) -> dict[str, np.ndarray]:
@@ -47,7 +47,7 @@ class Examples:
         Text is padded on the right to the longest of the batch, rounded up to `multiple`, which bounds the number of shapes
         that a compiler sees; "attention_mask" is 1 for tokens and 0 for padding, int64.
         """
-        index = np.asarray(index, np.int64)
+        index = self._places(index)
         if not len(index):
             raise TensorNetError("Examples: a batch of no examples, needed one at least; leave out the empty batch")
         if self.lengths is None:
@@ -61,6 +61,9 @@ class Examples:
             batch[name] = np.full(mask.shape, self.pad_id if name == "input_ids" else 0, np.int64)
             batch[name][mask] = np.concatenate(_at(rows, index))  # row after row, as the mask's True entries lie
         return batch
+
+    def _places(self, index: np.ndarray | Sequence[int]) -> np.ndarray:
+        return np.arange(len(self))[index if isinstance(index, np.ndarray) else np.asarray(index, np.int64)]
 
 
 def _at(rows: Sequence[np.ndarray] | np.ndarray, index: np.ndarray) -> Any:
