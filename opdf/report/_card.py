@@ -28,6 +28,7 @@ def card(config: Mapping[str, Any], summary: Summary) -> str:
              {"seed", "dev", "test"}, adds mean ± std over seeds; "figures" are paths of images beside the card; "base_model" is
              the hub's name of the teacher, "latency_rows" the examples of a call that was timed
     """
+    summary = {name: value for name, value in summary.items() if value is not None}
     kind = "images" if summary["task"] in IMAGES else "text"
     sections = (
         _what(config, summary),
@@ -74,7 +75,8 @@ def _results(summary: Summary) -> str:
     table = markdown_table(["", *(f"{part} {metric}" for part, metric in parts)], rows)
     said = [f"Splits: {summary['splits']}"] if "splits" in summary else []
     if "best_step" in summary:
-        said.append(f"The student is that of step {summary['best_step']:,} of {summary['steps']:,}, chosen on dev.")
+        of = f" of {summary['steps']:,}" if "steps" in summary else ""
+        said.append(f"The student is that of step {summary['best_step']:,}{of}, chosen on dev.")
     return f"## Results\n\n{table}\n{' '.join(said)}\n"
 
 
@@ -91,7 +93,7 @@ def _sizes(summary: Summary) -> str:
     said = []
     if teacher.get("latency_ms") and student.get("latency_ms"):
         said.append(f"The student takes {student['latency_ms'] / teacher['latency_ms']:.2f} of its teacher's time.")
-    if summary.get("fold_error") is not None:
+    if "fold_error" in summary:
         said.append(f"Between factors and weights, the largest ‖W − contract(T)‖/‖W‖ is {summary['fold_error']:.0e}.")
     return f"## Size and speed\n\n{table}\n{' '.join(said)}\n" if table else ""
 
@@ -117,12 +119,12 @@ def _made(config: Mapping[str, Any], summary: Summary) -> str:
     shown = without_folders({name: value for name, value in config.items() if name not in others})
     parts = []
     if "steps" in summary and "seconds" in summary:
-        step = f", a step {number(summary['step_ms'])} ms in the median" if summary.get("step_ms") is not None else ""
+        step = f", a step {number(summary['step_ms'])} ms in the median" if "step_ms" in summary else ""
         parts.append(f"{summary['steps']:,} steps in {summary['seconds']:,.0f} s{step}.\n")
-    if summary.get("command"):
+    if "command" in summary:
         parts.append(f"```sh\n{command_without_folders(summary['command'])}\n```\n")
     parts.append(f"<details><summary>Configuration</summary>\n\n```toml\n{tomli_w.dumps(shown)}```\n</details>\n")
-    if summary.get("versions"):
+    if "versions" in summary:
         parts.append(", ".join(f"{name} {version}" for name, version in summary["versions"].items()) + "\n")
     return "## How it was made\n\n" + "\n".join(parts)
 

@@ -23,10 +23,8 @@ def _entries(summary: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Any]]
     yield "pipeline_tag", PIPELINES[kind]
     if summary.get("base_model"):
         yield "base_model", summary["base_model"]
-    yield (
-        "tags",
-        ["knowledge-distillation", summary["host"], *(["opdf", "tensor-networks"] if summary.get("opdf") else [])],
-    )
+    distilled = [] if summary["host"] == "labels" else ["knowledge-distillation", summary["host"]]
+    yield "tags", [*distilled, *(["opdf", "tensor-networks"] if summary.get("opdf") else [])]
     results = [
         {"type": METRICS.get(name, name), "value": round(value, 4)} for name, value in summary.get("test", {}).items()
     ]
