@@ -5,8 +5,9 @@ from typing import Any
 
 import task_files
 import torch
-from opdf.distill import Config, parsed
 from transformers import BertConfig, BertModel
+
+from opdf.distill import Config, parsed
 
 
 def images(folder: Path, **overrides: Any) -> Config:
@@ -21,7 +22,14 @@ def images(folder: Path, **overrides: Any) -> Config:
         "teacher": {"depth": 2, "width": 8, "epochs": 1.0, "lr": 1e-2},
         "student": {"layers": 1, "start": "random"},
         "opdf": {"on": True, "cores": 3, "alignment": 1.0, "resync_every": 4},
-        "training": {"epochs": 2.0, "batch_size": 10, "lr": 1e-2, "evaluations": 2, "checkpoint_every": 3, "threads": 1},
+        "training": {
+            "epochs": 2.0,
+            "batch_size": 10,
+            "lr": 1e-2,
+            "evaluations": 2,
+            "checkpoint_every": 3,
+            "threads": 1,
+        },
     }
     return parsed(table, {key.replace("__", "."): value for key, value in overrides.items()})
 

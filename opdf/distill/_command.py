@@ -36,8 +36,15 @@ def command(args: Sequence[str]) -> None:
     raises: TensorNetError for what cannot be run; SystemExit(2) for flags that do not exist
     """
     asked = _parsed(args)
-    with Progress(quiet=asked.quiet) as told:
-        summary = distill(asked.config, resume=asked.resume, told=told, command=shlex.join(["opdf", "distill", *args]))
+    written = shlex.join(["opdf", "distill", *args])
+    try:
+        with Progress(quiet=asked.quiet) as told:
+            summary = distill(asked.config, resume=asked.resume, told=told, command=written)
+    except OSError as error:
+        raise TensorNetError(
+            f"opdf distill: the system refuses to go on ({error}), needed room and permission in {asked.config.out}, because a "
+            f"run lives in its folder; make room, then start again with --resume"
+        ) from error
     console = Console(soft_wrap=True)
     if asked.json:
         console.print_json(json.dumps(summary))

@@ -24,12 +24,18 @@ def tokenizer_of(name: str, source: str | None) -> Any:
             f"{name}: the package transformers is not installed, needed for the tokenizer of text; pip install 'opdf[hf]'"
         ) from None
     try:
-        return AutoTokenizer.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source)
     except Exception as error:  # OSError, ValueError, KeyError, … as the files go
         raise TensorNetError(
             f"{name}: no tokenizer in {source} ({type(error).__name__}: {str(error).splitlines()[0]}), needed a folder with "
             f"tokenizer.json or vocab.txt, or a name where the hub can be reached; correct tokenizer"
         ) from error
+    if len(tokenizer) <= len(tokenizer.all_special_ids):  # what transformers makes of a model's folder without one
+        raise TensorNetError(
+            f"{name}: the tokenizer of {source} knows no word, needed a vocabulary, because every text would be the same; "
+            f"put tokenizer.json or vocab.txt into the folder, or correct tokenizer"
+        )
+    return tokenizer
 
 
 def check_tokenizer(name: str, tokenizer: Any, max_length: int, pair: bool) -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from opdf.distill import _cache
 from opdf.tasks import Examples
 from tensornet import TensorNetError

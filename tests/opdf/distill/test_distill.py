@@ -5,16 +5,17 @@ import json
 
 import numpy as np
 import pytest
-import tensornet as tn
 import tiny_runs
 import torch
+from safetensors.numpy import load_file
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+import tensornet as tn
 from opdf.distill import distill
 from opdf.models.networks import load
 from opdf.report import read
 from opdf.tasks import load as load_task
 from opdf.tasks import scores
-from safetensors.numpy import load_file
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+
 from opdf.distill._order import Steps, learning_rate
 
 

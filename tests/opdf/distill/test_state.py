@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from opdf.distill import _state
 from tensornet import TensorNetError
 

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+
 from opdf.distill import Config, parsed, read
 from opdf.distill._toml import PLACES, differences, to_toml, value_at
 from opdf.tasks import TaskSpec
@@ -12,7 +13,9 @@ SMALL = {"task": {"name": "mrpc"}}
 
 
 def test_what_is_written_is_read_back_the_same(tmp_path):
-    config = parsed({**SMALL, "opdf": {"on": True, "rules": ["a", "b.*"]}, "training": {"max_grad_norm": 2}, "out": "x/y"})
+    config = parsed(
+        {**SMALL, "opdf": {"on": True, "rules": ["a", "b.*"]}, "training": {"max_grad_norm": 2}, "out": "x/y"}
+    )
     path = tmp_path / "config.toml"
     path.write_text(to_toml(config))
     assert read(path) == config
