@@ -100,6 +100,11 @@ def no_padding(tmp_path, words):
     load(TaskSpec("rte", files.rte(tmp_path), tokenizer=str(tmp_path / "tokenizer")))
 
 
+def wordless(tmp_path, words):
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    load(TaskSpec("rte", files.rte(tmp_path), tokenizer=str(tmp_path)))
+
+
 def parquet(columns):
     """A clone of the hub's repository, of columns that are not GLUE's."""
 
@@ -261,6 +266,7 @@ CASES = {
         glue("rte", tokenizer="/"),
         r"rte: no tokenizer in / \(\w+: .*\), needed a folder with tokenizer",
     ),
+    "a tokenizer without words": (wordless, "rte: the tokenizer of .* knows no word, needed a vocabulary"),
     "longer than the model": (glue("rte", max_length=129), "rte: max_length=129, needed 5 … 128, because"),
     "no room": (glue("sst2", max_length=2), "sst2: max_length=2, needed 3 … 128"),
     "nothing to pad with": (no_padding, "rte: the tokenizer has no padding token, needed one"),
