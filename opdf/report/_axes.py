@@ -1,7 +1,7 @@
 """What all panels share."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -40,10 +40,12 @@ def columns(points: Points) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     return np.array([step for step, _ in found], np.int64), np.where(np.isfinite(values), values, np.nan)
 
 
-def finish(axes: Axes, label: str) -> None:
-    """The label and unit, spines, and a logarithmic axis where values span orders of magnitude."""
+def finish(axes: Axes, label: str, scale: Literal["linear", "log"] = "linear") -> None:
+    """Label and spines. A logarithmic scale is taken where values span orders of magnitude, and none is 0."""
     axes.set_ylabel(label)
     axes.spines[["top", "right"]].set_visible(False)
+    if scale == "linear":
+        return
     drawn: Sequence[Any] = [line.get_ydata() for line in axes.lines if len(np.shape(line.get_ydata()))]
     values = np.concatenate([np.asarray(y, np.float64) for y in drawn]) if drawn else np.zeros(0)
     values = values[np.isfinite(values)]

@@ -94,7 +94,7 @@ def _sizes(summary: Summary) -> str:
     if teacher.get("latency_ms") and student.get("latency_ms"):
         said.append(f"The student takes {student['latency_ms'] / teacher['latency_ms']:.2f} of its teacher's time.")
     if "fold_error" in summary:
-        said.append(f"Between factors and weights, the largest ‖W − contract(T)‖/‖W‖ is {summary['fold_error']:.0e}.")
+        said.append(f"Between factors and weights, the largest ‖W − contract(T)‖/‖W‖ is {summary['fold_error']:.1g}.")
     return f"## Size and speed\n\n{table}\n{' '.join(said)}\n" if table else ""
 
 

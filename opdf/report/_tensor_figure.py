@@ -22,17 +22,16 @@ THIN = "thin: each weight,\n   mean over its bonds\nthick: mean of a layer"
 
 def tensor_figure(records: Records, summary: Mapping[str, Any]) -> Figure | None:
     """Side by side, as far as they were looked at; None where neither was."""
-    found = {label: _curves(records, name) for name, label in PANELS.items()}
-    found = {label: curves for label, curves in found.items() if curves}
+    found = {name: curves for name in PANELS if (curves := _curves(records, name))}
     if not found:
         return None
     figure = blank(title(summary, "Factors"), (1 + 5 * len(found), 4.2))
     panels = figure.subplots(1, len(found), squeeze=False)[0]
-    for axes, (label, curves) in zip(panels, found.items(), strict=True):
+    for axes, (name, curves) in zip(panels, found.items(), strict=True):
         _draw(axes, curves)
         axes.set_xlabel("optimiser steps")
         axes.set_xlim(left=0)
-        finish(axes, label)
+        finish(axes, PANELS[name], "log" if name == "alignment" else "linear")
     handles = {h.get_label(): h for axes in panels for h in axes.get_legend_handles_labels()[0]}
     figure.legend(
         handles=handles.values(), loc="outside right upper", frameon=False, fontsize=8, title=THIN, title_fontsize=8

@@ -24,7 +24,7 @@ def training_figure(records: Records, summary: Mapping[str, Any]) -> Figure | No
     _losses(panels[0, 0], records)
     _dev(panels[0, 1], records, summary)
     _curve(panels[1, 0], series(records, "grad_norm"), "black", "gradient norm")
-    finish(panels[1, 0], "gradient norm, before clipping")
+    finish(panels[1, 0], "gradient norm, before clipping", "log")
     _curve(panels[1, 1], series(records, "lr"), "black", "learning rate", smooth=False)
     finish(panels[1, 1], "learning rate")
     for axes in panels[1]:
@@ -37,9 +37,9 @@ def _losses(axes: Axes, records: Records) -> None:
     for name, colour in zip(terms, COLOURS * len(terms), strict=False):
         _curve(axes, series(records, "terms", name), colour, name)
     if any("alignment_loss" in record for record in records):
-        _curve(axes, series(records, "alignment_loss"), "#999933", "alignment")
+        _curve(axes, series(records, "alignment_loss"), "#999933", "alignment, unweighted")
     _curve(axes, series(records, "loss"), "black", "loss")
-    finish(axes, "loss and its weighted terms")
+    finish(axes, "loss and its weighted terms", "log")
     window = _window(sum("loss" in record for record in records))
     if window > 1:
         axes.set_title(f"faint: each step, bold: median of the last {window}", loc="left", fontsize=8)
