@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import nn
 
+from tensornet import TensorNetError
 from tensornet.planning import layer_map
 
 from ._hierarchical import Merging, stages
@@ -23,6 +24,11 @@ def layer_pairs(student: nn.Module, teacher: nn.Module, how: Any = "uniform") ->
     pairs: list[int] = []
     passed = 0
     for n, total in zip(mine, theirs, strict=True):
+        if n > total:
+            raise TensorNetError(
+                f"student: {n} layers for {total} of the teacher's{' in one stage' * (len(mine) > 1)}, needed as many at most, "
+                f"because each has a layer of its own to start from; set student.layers, or take a deeper teacher"
+            )
         pairs += [passed + j for j in layer_map(n, total, how) if j is not None]
         passed += total
     return tuple(pairs)
