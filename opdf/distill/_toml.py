@@ -147,7 +147,7 @@ def _said(hint: Any) -> str:
         return "one of " + ", ".join(map(repr, get_args(hint)))
     if get_origin(hint) is tuple:
         return f"a list of {get_args(hint)[0].__name__}"
-    return "a table" if dataclasses.is_dataclass(hint) else f"a {hint.__name__}"
+    return "a table" if dataclasses.is_dataclass(hint) else f"a value of type {hint.__name__}"
 
 
 def _unknown(key: str, known: list[str]) -> TensorNetError:

@@ -18,6 +18,7 @@ from ..tasks import Examples
 from ._cache import Taught
 from ._config import Config, Opdf, Training
 from ._engine import Array, Engine
+from ._plan import plan_of
 
 BETAS, EPS = (0.9, 0.999), 1e-8  # AdamW's usual ones
 
@@ -30,7 +31,7 @@ class TorchEngine(Engine):
         self.device = torch.device(config.training.device)
         self.trained = _marked(host)
         inner = _adamw(self.trained, config.training)
-        self.plan = plan_of(host.student, config.opdf) if config.opdf.on else None
+        self.plan = plan_of(host.student, config.opdf, host.teacher) if config.opdf.on else None
         self.optimizer: torch.optim.Optimizer = self._over(inner, config.opdf) if self.plan else inner
 
     def _over(self, inner: torch.optim.Optimizer, opdf: Opdf) -> tnt.Overparameterized:
@@ -122,19 +123,6 @@ class TorchEngine(Engine):
 
 
 # ---- functions ------------------------------------------------------------------------------------------------------
-
-
-def plan_of(student: nn.Module, opdf: Opdf) -> tn.Plan:
-    """The plan of the student's weights; "layers" is every linear weight inside a numbered layer, as in the paper."""
-    rules: Any = list(opdf.rules)
-    if rules == ["layers"]:
-        linear = tnt.plan(student, "all-linear", cores=2)
-        rules = [name for name in linear if any(part.isdigit() for part in name.split("."))]
-    elif rules == ["all-linear"]:
-        rules = "all-linear"
-    else:
-        rules = dict.fromkeys(rules, "mpo")
-    return tnt.plan(student, rules, cores=opdf.cores, layout=opdf.layout)
 
 
 @torch.no_grad()

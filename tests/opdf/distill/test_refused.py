@@ -142,8 +142,8 @@ def heads_that_do_not_divide(folder):
     return mrpc(folder, student__start="random", student__width=9), "heads"
 
 
-def teacher_narrower_aligned(folder):
-    return fashion(folder, student__width=12, student__kind="residual"), "teacher"
+def widths_without_a_common_divisor(folder):
+    return fashion(folder, student__width=9), "common divisors"
 
 
 def tokenizer_of_another_model(folder):
@@ -219,7 +219,7 @@ CASES = (
     deeper_student,
     wider_student_from_layers,
     heads_that_do_not_divide,
-    teacher_narrower_aligned,
+    widths_without_a_common_divisor,
     tokenizer_of_another_model,
     no_tokenizer,
     alignment_without_factors,

@@ -46,13 +46,13 @@ def test_the_table_of_sweeps_is_left_to_them(tmp_path):
         ({"training": {}}, "lacks task"),
         ({"task": {}}, "lacks task.name"),
         ({"task": {"name": "mrcp"}}, "task.name = 'mrcp' is a str, needed one of 'sst2', 'mrpc'"),
-        ({**SMALL, "training": {"lr": "1e-4"}}, "training.lr = '1e-4' is a str, needed a float"),
-        ({**SMALL, "training": {"batch_size": 3.5}}, "needed a int"),
-        ({**SMALL, "training": {"seed": True}}, "needed a int"),
-        ({**SMALL, "opdf": {"on": 1}}, "needed a bool"),
+        ({**SMALL, "training": {"lr": "1e-4"}}, "training.lr = '1e-4' is a str, needed a value of type float"),
+        ({**SMALL, "training": {"batch_size": 3.5}}, "needed a value of type int"),
+        ({**SMALL, "training": {"seed": True}}, "needed a value of type int"),
+        ({**SMALL, "opdf": {"on": 1}}, "needed a value of type bool"),
         ({**SMALL, "opdf": {"rules": "layers"}}, "needed a list of str"),
         ({**SMALL, "opdf": True}, "needed a table"),
-        ({**SMALL, "out": 3}, "needed a Path"),
+        ({**SMALL, "out": 3}, "needed a value of type Path"),
     ],
 )
 def test_what_is_no_configuration_is_refused(table, said):
