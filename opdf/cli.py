@@ -132,14 +132,28 @@ def distill() -> None:
     """Distil a student as CONFIG.toml says: `opdf distill CONFIG.toml`, every value a flag too; `opdf distill --help`."""
 
 
+def sweep() -> None:
+    """Distil in several ways, over a grid and seeds, and compare: `opdf sweep CONFIG.toml`; `opdf sweep --help`."""
+
+
 def main() -> None:
     """Entry point of `opdf`; bad input is one line and exit status 2."""
-    commands: dict[str, Callable[..., Any]] = {"demo": demo, "plan": plan, "distill": distill, "bench": bench}
+    commands: dict[str, Callable[..., Any]] = {
+        "demo": demo,
+        "plan": plan,
+        "distill": distill,
+        "sweep": sweep,
+        "bench": bench,
+    }
     try:
         if sys.argv[1:2] == ["distill"]:
             from .distill._command import command
 
             return command(sys.argv[2:])
+        if sys.argv[1:2] == ["sweep"]:
+            from .sweep._command import command as swept
+
+            return swept(sys.argv[2:])
         tyro.extras.subcommand_cli_from_dict(
             commands, prog="opdf", description="Over-parameterise, distil, ship the dense student."
         )

@@ -53,3 +53,16 @@ def paired(ours: Sequence[float], baseline: Sequence[float]) -> Difference:
     if error == 0:
         return Difference(mean, 0.0, 1.0 if mean == 0 else 0.0)
     return Difference(mean, float(stats.t.ppf(0.975, n - 1)) * error, float(2 * stats.t.sf(abs(mean) / error, n - 1)))
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Each p-value of a family, corrected so that the chance of one false finding or more stays below its level.
+
+    p̃_(i) = max over j ≤ i of min(1, (m − j + 1) p_(j)), sorted upwards
+    ref: Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure
+    """
+    order = np.argsort(ps)
+    scaled = np.minimum(1.0, np.asarray(ps, np.float64)[order] * np.arange(len(ps), 0, -1))
+    corrected = np.empty(len(ps))
+    corrected[order] = np.maximum.accumulate(scaled)
+    return [float(p) for p in corrected]

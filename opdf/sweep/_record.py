@@ -1,0 +1,66 @@
+"""sweep.json: what the runs of a folder are runs of, so that two sweeps never mix in one table."""
+
+import glob
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tensornet import TensorNetError
+from tensornet.files._replace import replacing
+
+from ..distill import _toml
+from ..distill._config import Config
+from ._spec import Sweep
+
+RECORD, METRICS = "sweep.json", "metrics.jsonl"
+ELSEWHERE = (
+    "out",
+    "cache",
+    "tensorboard",
+    "wandb",
+    "training.seed",
+    "training.device",
+    "training.threads",
+)  # no matter
+
+
+def record(sweep: Sweep) -> None:
+    """Write down the values of every point, or compare with those that are written down; arms, points and
+    seeds can be added.
+
+    raises: TensorNetError if a point has other values now than when runs of it began
+    """
+    path = sweep.out / RECORD
+    now = {f"{arm.name}/{p.name}": _values(p.config) for arm in sweep.arms for p in arm.points}
+    before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for point in sorted(now.keys() & before.keys()):
+        if not any(path.parent.glob(f"{glob.escape(point)}/*/{METRICS}")):
+            continue  # nothing has been trained there: a mistake was corrected
+        if changed := sorted(_changes(before[point], now[point])):
+            raise TensorNetError(
+                f"opdf sweep: {sweep.out} holds runs of {point} with {', '.join(changed)}, needed the same "
+                f"configuration, because runs of two do not compare; take another --out, or the configuration of then"
+            )
+    sweep.out.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as file:
+        file.write(json.dumps({**before, **now}, indent=1).encode())
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    for key in before.keys() | now.keys():
+        if before.get(key) != now.get(key):
+            yield f"{key} = {before.get(key)!r} then, {now.get(key)!r} now"
+
+
+def _values(config: Config) -> dict[str, Any]:
+    """Dotted key → value. Of a path its last part: on another machine the same data lie elsewhere."""
+    flat = dict(_flat(_toml.to_dict(config), ""))
+    return {key: value for key, value in flat.items() if key not in ELSEWHERE}
+
+
+def _flat(table: Mapping[str, Any], before: str) -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{key}.")
+        else:
+            yield before + key, value.rstrip("/").rpartition("/")[2] if isinstance(value, str) else value

@@ -1,0 +1,152 @@
+"""What a sweep has found, as plain data."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..statistics import Difference, holm, paired, spread
+from ._pace import ratio
+from ._schedule import best, expected, needed, searched, tried
+from ._spec import Arm, Job, Point, Sweep
+from ._state import Finished, State
+
+
+@dataclass(frozen=True)
+class Row:
+    """An arm.
+
+    chosen      the point that is best on dev, so far; None where none has all its selecting seeds
+    final       the grid has been searched, so that `chosen` stays
+    runs        seed → finished run at that point
+    curve       point → mean and deviation on dev over the selecting seeds
+    missing     runs to come before the row is whole
+    failed      run → why
+    pace        what an equal-time arm's epochs were multiplied by
+    step        time of a step over the baseline's; None without runs of both on one machine
+    difference  on test to the baseline, over the seeds that both have; None without such, and for the baseline
+    p_holm      its p-value, corrected for all arms that are compared
+    """
+
+    arm: Arm
+    chosen: Point | None
+    final: bool
+    runs: Mapping[int, Finished]
+    curve: Mapping[str, tuple[float, float]]
+    missing: int
+    failed: Mapping[Job, str]
+    pace: float | None
+    step: float | None = None
+    difference: Difference | None = None
+    p_holm: float | None = None
+
+    @property
+    def dev(self) -> list[float]:
+        return [run.dev_score for run in self.runs.values()]
+
+    @property
+    def test(self) -> list[float]:
+        return [run.test_score for run in self.runs.values()]
+
+    @property
+    def edges(self) -> dict[str, str]:
+        """Key → "lowest" or "highest", where the chosen value is at the end of its grid and a better one may lie beyond."""
+        if self.chosen is None:
+            return {}
+        found = {}
+        for key, value in self.chosen.values.items():
+            values = {p.values[key] for p in self.arm.points}
+            if len(values) > 1 and all(type(v) in (int, float) for v in values) and value in (min(values), max(values)):
+                found[key] = "lowest" if value == min(values) else "highest"
+        return found
+
+
+@dataclass(frozen=True)
+class Results:
+    """All arms; `metric` is what dev chooses by and what is compared, None before the first run has ended."""
+
+    sweep: Sweep
+    metric: str | None
+    rows: Sequence[Row]
+
+    def row(self, arm: str) -> Row:
+        return next(r for r in self.rows if r.arm.name == arm)
+
+    @property
+    def whole(self) -> bool:
+        return not any(r.missing or r.failed for r in self.rows)
+
+    def summary(self) -> dict[str, Any]:
+        """What results.json holds. Scores are fractions, as in summary.json."""
+        return {
+            "metric": self.metric,
+            "baseline": self.sweep.baseline,
+            "seeds": self.sweep.seeds,
+            "select_seeds": self.sweep.select_seeds,
+            "whole": self.whole,
+            "arms": {row.arm.name: _entry(row) for row in self.rows},
+        }
+
+
+def results(sweep: Sweep, state: State) -> Results:
+    """The rows of a sweep that may still be running."""
+    baseline = _runs(sweep, sweep.arm(sweep.baseline), state)
+    rows = [_row(sweep, arm, state, baseline) for arm in sweep.arms]
+    compared = [row for row in rows if row.difference and row.difference.half < float("inf")]
+    corrected = holm([row.difference.p for row in compared if row.difference])
+    p_holm = {row.arm.name: p for row, p in zip(compared, corrected, strict=True)}
+    metric = next((run.metric for run in state.finished.values()), None)
+    return Results(sweep, metric, [replace(row, p_holm=p_holm.get(row.arm.name)) for row in rows])
+
+
+def _row(sweep: Sweep, arm: Arm, state: State, baseline: Mapping[int, Finished]) -> Row:
+    runs = _runs(sweep, arm, state)
+    both = sorted(runs.keys() & baseline.keys())
+    return Row(
+        arm,
+        best(sweep, arm, state),
+        len(arm.points) == 1 or searched(sweep, arm, state),
+        runs,
+        {name: spread(_scores(sweep, arm, name, state)) for name in tried(sweep, arm, state)},
+        expected(sweep, arm) - sum(state.over(job) for job in needed(sweep, arm, state)),
+        {job: why for job, why in state.failed.items() if job.arm == arm.name},
+        state.paces.get(arm.name),
+        ratio(list(runs.values()), list(baseline.values())),
+        paired([runs[n].test_score for n in both], [baseline[n].test_score for n in both])
+        if both and arm.name != sweep.baseline
+        else None,
+    )
+
+
+def _runs(sweep: Sweep, arm: Arm, state: State) -> dict[int, Finished]:
+    point = best(sweep, arm, state)
+    jobs = arm.jobs(point, sweep.seeds) if point else []
+    return {job.seed: state.finished[job] for job in jobs if job in state.finished}
+
+
+def _scores(sweep: Sweep, arm: Arm, point: str, state: State) -> list[float]:
+    return [state.finished[job].dev_score for job in arm.jobs(arm.point(point), sweep.select_seeds)]
+
+
+def _entry(row: Row) -> dict[str, Any]:
+    """Plain values; no interval of a single pair."""
+    found: dict[str, Any] = {
+        "title": row.arm.title,
+        "chosen": dict(row.chosen.values) if row.chosen else None,
+        "final": row.final,
+        "edges": row.edges,
+        "missing": row.missing,
+        "failed": {job.folder.as_posix(): why for job, why in row.failed.items()},
+        "epochs_times": row.pace,
+        "grid": {name: {"mean": mean, "std": std} for name, (mean, std) in row.curve.items()},
+        "runs": {seed: {"dev": run.dev, "test": run.test, "step_ms": run.step_ms} for seed, run in row.runs.items()},
+        "step_time_to_baseline": row.step,
+    }
+    if row.runs:
+        first = next(iter(row.runs.values()))
+        found |= {part: dict(zip(("mean", "std"), spread(getattr(row, part)), strict=True)) for part in ("dev", "test")}
+        found["parameters"] = {"training": first.trained, "shipped": first.shipped}
+    if (d := row.difference) is not None:
+        half = d.half if math.isfinite(d.half) else None
+        found["difference"] = {"mean": d.mean, "half_95": half, "p": d.p, "p_holm": row.p_holm, "verdict": d.verdict}
+    return found

@@ -1,0 +1,101 @@
+"""What a sweep's folder says: it is the only memory, so that a sweep can be killed, copied and gone on with anywhere."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tensornet import TensorNetError
+
+from ._spec import UNSCALED, Job, Sweep
+
+SUMMARY, ERROR, PACE, HOST = "summary.json", "error.txt", "pace.json", "host.txt"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What is taken of a run's summary.json.
+
+    metric     what dev chooses by: the first of the task's
+    dev, test  metric → value
+    step_ms    median time of a step, None where there were too few
+    trained, shipped  parameters that the optimiser held, and of the student
+    host       the machine that finished it: times of two machines do not compare
+    """
+
+    metric: str
+    dev: Mapping[str, float]
+    test: Mapping[str, float]
+    step_ms: float | None
+    steps: int
+    trained: int
+    shipped: int
+    host: str
+
+    @property
+    def dev_score(self) -> float:
+        return self.dev[self.metric]
+
+    @property
+    def test_score(self) -> float:
+        return self.test[self.metric]
+
+
+@dataclass(frozen=True)
+class State:
+    """Finished runs, why others failed, and arm → what its epochs are multiplied by."""
+
+    finished: Mapping[Job, Finished] = field(default_factory=dict)
+    failed: Mapping[Job, str] = field(default_factory=dict)
+    paces: Mapping[str, float] = field(default_factory=dict)
+
+    def over(self, job: Job) -> bool:
+        return job in self.finished or job in self.failed
+
+
+def jobs(sweep: Sweep) -> list[Job]:
+    """All that a sweep could run."""
+    points = [(arm, p.name) for arm in sweep.arms for p in arm.points]
+    timed = [Job(arm.name, UNSCALED, 0) for arm in sweep.arms if arm.same_time_as and not arm.twin]
+    return [*timed, *(Job(arm.name, point, seed) for arm, point in points for seed in range(sweep.seeds))]
+
+
+def look(sweep: Sweep, before: State = State()) -> State:
+    """The state of the folder. before: an earlier one, of which what is finished need not be read again."""
+    finished, failed = dict(before.finished), {}
+    for job in jobs(sweep):
+        folder = sweep.out / job.folder
+        if job in finished:
+            continue
+        if (folder / SUMMARY).exists():
+            finished[job] = _finished(folder)
+        elif (folder / ERROR).exists():
+            failed[job] = (folder / ERROR).read_text(encoding="utf-8").partition("\n")[0]
+    paces = {
+        a.name: json.loads(path.read_text())["ratio"]
+        for a in sweep.arms
+        if (path := sweep.out / a.name / PACE).exists()
+    }
+    return State(finished, failed, paces)
+
+
+def _finished(folder: Path) -> Finished:
+    try:
+        summary: dict[str, Any] = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        student = summary["student"]
+        return Finished(
+            next(iter(summary["dev"])),
+            summary["dev"],
+            summary["test"],
+            summary["step_ms"],
+            summary["steps"],
+            student["training_parameters"],
+            student["parameters"],
+            (folder / HOST).read_text(encoding="utf-8") if (folder / HOST).exists() else "",
+        )
+    except (ValueError, KeyError, StopIteration, TypeError) as error:
+        raise TensorNetError(
+            f"opdf sweep: {folder / SUMMARY} lacks {error}, needed what `opdf distill` writes there, because it is "
+            f"what is compared; remove the folder of that run, and start again"
+        ) from error

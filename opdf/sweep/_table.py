@@ -1,0 +1,98 @@
+"""The table a person reads."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.table import Table
+
+from ..statistics import Difference, spread
+from ._results import Results, Row
+
+ARROWS = {"lowest": "↓", "highest": "↑"}
+LEGEND = (
+    "dev, test: ×100, mean ± standard deviation over n seeds. Δ: of test, paired by seed, with 95 % interval; p: its t-test's, "
+    "after Holm for all arms. step: time of a step over the baseline's. train, ship: parameters the optimiser held, and of the "
+    "student."
+)
+
+
+def tables(results: Results) -> tuple[Table, Table]:
+    """Who wins, and what each arm is; 80 columns each, where the arms' titles are short."""
+    baseline = results.row(results.sweep.baseline).arm.title
+    scores = _table(
+        f"{results.metric or 'Nothing yet'}, {results.sweep.seeds} seeds", ("n", "dev", "test", f"Δ to {baseline}", "p")
+    )
+    arms = _table(None, ("step", "train", "ship"), "chosen on dev")
+    for row in results.rows:
+        scores.add_row(row.arm.title, f"{len(row.runs)}", *(_scores(row) if row.runs else ()))
+        arms.add_row(row.arm.title, _chosen(row), *(_sizes(row) if row.runs else ()))
+    return scores, arms
+
+
+def _table(title: str | None, numbers: Sequence[str], *words: str) -> Table:
+    made = Table(title=title, box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
+    for head in ("arm", *words):
+        made.add_column(head)
+    for head in numbers:
+        made.add_column(head, justify="right", no_wrap=True)
+    return made
+
+
+def remarks(results: Results) -> Iterator[str]:
+    """How the points were chosen, what is at the end of its grid, and what is not there."""
+    if any(len(row.arm.points) > 1 for row in results.rows):
+        sizes = ", ".join(f"{row.arm.title} {len(row.arm.points)}" for row in results.rows)
+        yield (
+            f"Points chosen on dev, by the mean of the first {results.sweep.select_seeds} seeds, also reported; test is that "
+            f"of the chosen points alone. Points tried: {sizes}."
+        )
+    for row in results.rows:
+        for key, end in row.edges.items():
+            yield f"{row.arm.title}: the {end} {key} tried is the best ({ARROWS[end]}); widen the grid to see what lies beyond."
+        if row.pace is not None:
+            yield f"{row.arm.title}: {row.pace:.2f} times the epochs, to train as long as {row.arm.same_time_as}."
+        elif row.arm.same_time_as:
+            yield f"{row.arm.title} waits for the times of {row.arm.same_time_as} and its own, of runs on the same machine."
+        if row.missing:
+            unsure = "" if row.final else "; the point may still change"
+            yield f"{row.arm.title}: {row.missing} runs missing{unsure}."
+    failed: dict[str, list[str]] = {}
+    for job, why in ((job, why) for row in results.rows for job, why in row.failed.items()):
+        failed.setdefault(why, []).append(job.folder.as_posix())
+    for why, folders in failed.items():
+        yield f"Failed: {', '.join(folders)}: {why}"
+    yield LEGEND
+
+
+def _chosen(row: Row) -> str:
+    if row.chosen is None:
+        return "–"
+    values = (
+        f"{key.rpartition('.')[2]} {_said(v)}{ARROWS.get(row.edges.get(key, ''), '')}"
+        for key, v in row.chosen.values.items()
+    )
+    return (", ".join(values) or "as it is") + ("" if row.final else " ?")
+
+
+def _said(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _scores(row: Row) -> Iterator[str]:
+    for scores in (row.dev, row.test):
+        mean, std = spread(scores)
+        yield f"{100 * mean:.2f} ± {100 * std:.2f}"
+    yield _difference(row.difference) if row.difference else "–"
+    yield f"{row.p_holm:.2g}" if row.p_holm is not None else "–"
+
+
+def _sizes(row: Row) -> Iterator[str]:
+    first = next(iter(row.runs.values()))
+    yield f"×{row.step:.2f}" if row.step is not None else "–"
+    yield f"{first.trained:,}"
+    yield f"{first.shipped:,}"
+
+
+def _difference(d: Difference) -> str:
+    if d.half == float("inf"):
+        return f"{100 * d.mean:+.2f}"
+    return f"{100 * d.mean:+.2f} [{100 * (d.mean - d.half):+.2f}, {100 * (d.mean + d.half):+.2f}]"
