@@ -92,3 +92,8 @@ class Config:
     """Also write TensorBoard's event files, into the run folder."""
     wandb: str | None = None
     """Also report to Weights & Biases, in this project."""
+
+
+def tokenizer_of(config: Config) -> str | None:
+    """The task's own, or the teacher's."""
+    return config.task.tokenizer or config.teacher.source

@@ -13,7 +13,7 @@ from tensornet.files._replace import replacing
 from .. import report
 from ..tasks import load
 from ._check import check
-from ._config import Config
+from ._config import Config, tokenizer_of
 from ._lock import locked
 from ._loop import BEST, CHECKPOINT, Told, silent
 from ._toml import differences, read, to_dict, to_toml
@@ -33,7 +33,7 @@ def distill(config: Config, *, resume: bool = False, told: Told = silent, comman
     check(config)
     if (done := _ended(config, resume)) is not None:
         return done
-    task = load(config.task, tokenizer=config.task.tokenizer or config.teacher.source)
+    task = load(config.task, tokenizer=tokenizer_of(config))
     config.out.mkdir(parents=True, exist_ok=True)
     with locked(config.out), _trackers(config) as trackers:
         _write(config.out / CONFIG, to_toml(config))

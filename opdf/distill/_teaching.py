@@ -16,8 +16,9 @@ from ..hosts import host
 from ..hosts._host import Host
 from ..models.networks import load, make_teacher, save
 from ..tasks import Task, scores
+from ..tasks import load as load_task
 from ._cache import Taught, describe, taught
-from ._config import Config, Opdf
+from ._config import Config, Opdf, tokenizer_of
 from ._loop import Told, train
 from ._order import Steps
 from ._torch import Array, TorchEngine, arrays, predicted, tensors
@@ -33,6 +34,8 @@ def teacher_of(config: Config, task: Task, folder: Path, told: Told) -> nn.Modul
     model = make_teacher(config.teacher, task)
     if not config.teacher.epochs:
         return model
+    if config.teacher.whole_train and config.task.train_size is not None:
+        task = load_task(replace(config.task, train_size=None), tokenizer=tokenizer_of(config))
     training = replace(
         config.training, epochs=config.teacher.epochs, lr=config.teacher.lr, seed=config.teacher.seed, backend="torch"
     )

@@ -22,6 +22,8 @@ class Teacher:
     """Of its fine-tuning."""
     seed: int = 0
     """Of its fine-tuning, the same for all students."""
+    whole_train: bool = False
+    """Fine-tune it on all of train, where task.train_size leaves the student a part."""
 
 
 @dataclass(frozen=True)
