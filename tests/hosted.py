@@ -11,6 +11,7 @@ import tensornet_torch as tnt
 from opdf.hosts import host
 from opdf.hosts._host import Batch, seeded
 from opdf.hosts._options import ADKD, DBKD, KD, LGTM, Theseus
+from opdf.models.networks import layers
 from opdf.tasks import Examples, Task
 
 OPTIONS = {"labels": None, "kd": KD(), "theseus": Theseus(), "lgtm": LGTM(), "dbkd": DBKD(), "adkd": ADKD()}
@@ -85,16 +86,16 @@ def batch(found, rows=range(6), part="train"):
     return Batch(inputs, torch.from_numpy(chosen.labels[list(rows)]), teacher)
 
 
-def optimizer(found, opdf, lr=1e-3, alignment=0.0):
+def optimizer(found, opdf, lr=1e-3, alignment=0.0, cores=3, kind=torch.optim.AdamW):
     """The run's: over the host's parameters, with the layers' linear weights in factors or not."""
     trained = found.parameters()
     for p in found.student.parameters():
         p.requires_grad_(any(p is q for q in trained.values()))
-    inner = torch.optim.AdamW(trained.values(), lr=lr, weight_decay=0.0)
+    inner = kind(trained.values(), lr=lr, weight_decay=0.0)
     if not opdf:
         return inner
     rules = {r".*\.layer\.\d+\..*(query|key|value|dense)\.weight": "mpo"}
-    plan = tnt.plan(found.student, rules, cores=3, layout="outer")
+    plan = tnt.plan(found.student, rules, cores=cores, layout="outer")
     aligned = tnt.Alignment(found.teacher, weight=alignment, gauge="none") if alignment else None
     return tnt.overparameterize(inner, found.student, plan, alignment=aligned)
 
@@ -115,3 +116,16 @@ def step(found, made_batch, optimizer, number, clip=1.0):
 
 def weights(model):
     return copy.deepcopy(dict(model.state_dict()))
+
+
+def counted(found):
+    """Calls of each layer, from now on."""
+    calls = {"student": [0] * 2, "teacher": [0] * 4}
+    for who in calls:
+        for number, layer in enumerate(layers(getattr(found, who))):
+
+            def note(*_, who=who, number=number):
+                calls[who][number] += 1
+
+            layer.register_forward_hook(note)
+    return calls

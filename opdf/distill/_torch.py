@@ -51,6 +51,7 @@ class TorchEngine(Engine):
         seeded(self.training.seed, step)
         self.host.student.train()
         batch = self._batch(rows)
+        self.host.lr = lr
         said = self.host.before(batch, step)
         for group in self.optimizer.param_groups:
             group["lr"] = lr

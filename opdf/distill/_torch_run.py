@@ -32,10 +32,12 @@ def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> 
         teacher = teacher_of(config, task, cache / "teachers", told).to(device)
         teacher_scores = judged(teacher, task, cache / "judged", device)
         student = make_student(config.student, teacher, task, training.seed).to(device)
-        steps = Steps.of(len(task.train), training.batch_size, training.epochs, training.seed, training.evaluations)
-        method = host(config.host)(student, teacher, task, getattr(config, config.host, None), steps.total)
+        options = getattr(config, config.host, None)
+        learnt = host(config.host).examples(task, options)
+        steps = Steps.of(len(learnt), training.batch_size, training.epochs, training.seed, training.evaluations)
+        method = host(config.host)(student, teacher, task, options, steps.total)
         taught = taught_by(method, task, config, cache / "taught", told)
-    engine = TorchEngine(config, method, task.train, taught)
+    engine = TorchEngine(config, method, learnt, taught)
     if engine.plan is not None:
         (config.out / "plan.json").write_text(engine.plan.to_json(), encoding="utf-8")
     made_of = {"train": task.digest("train"), "dev": task.digest("dev"), "teacher": weights_digest(teacher)}

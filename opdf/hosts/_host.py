@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -50,7 +51,7 @@ class Host(abc.ABC):
 
     @classmethod
     def examples(cls, task: Task, options: Any) -> Examples:
-        """What the student learns from: all of train, but where a method holds some of it out."""
+        """What the student learns from: all of train, but where a method that teaches nothing before holds some of it out."""
         return task.train
 
     def parameters(self) -> dict[str, nn.Parameter]:
@@ -83,4 +84,5 @@ class Host(abc.ABC):
 
 def seeded(seed: int, step: int) -> None:
     """Set torch's generators for a step: all chance is a function of (seed, step), so resuming needs no state of them."""
-    torch.manual_seed((seed << 32) + step)
+    # mixed, because the CPU's generator reads the lower 32 bits alone
+    torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0]))

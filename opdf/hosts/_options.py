@@ -49,7 +49,9 @@ class LGTM:
     temperature: float = 1.0
     """τ of the softened answers."""
     teacher_lr: float = 3e-5
-    """The teacher's learning rate."""
+    """The teacher's learning rate at the first step; it falls linearly to 0."""
+    influence: float = 1.0
+    """Weight of the distillation influence in the teacher's loss."""
     held_out: float = 0.1
     """Share of the training examples that only the influence is measured on; never of dev or test."""
 
