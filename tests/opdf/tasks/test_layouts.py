@@ -50,6 +50,15 @@ def test_packing_changes_nothing(words, tmp_path):
         ]
 
 
+def test_the_last_line_may_end_with_the_file(words, tmp_path):
+    folder = task_files.sst2(tmp_path)
+    whole = load(TaskSpec("sst2", folder), words)
+    for name in ("train.tsv", "dev.tsv", "stsa.binary.test"):
+        (folder / name).write_text((folder / name).read_text().removesuffix("\n"))
+    assert load(TaskSpec("sst2", folder), words).digest("test") == whole.digest("test")
+    assert load(TaskSpec("sst2", folder), words).digest("train") == whole.digest("train")
+
+
 def test_quotes_open_and_never_close(words, tmp_path):
     task = load(TaskSpec("mrpc", task_files.mrpc(tmp_path)), words)
     assert all(text.count('"') == 2 for part in ("train", "dev", "test") for text in texts(task, part))

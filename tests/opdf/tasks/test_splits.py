@@ -65,6 +65,16 @@ def test_draws_are_in_proportion(counts, data):
     assert not plain or (abs(taken - shares) < 1).all()
 
 
+def test_rare_classes_are_drawn_and_left():
+    given = source([1000, 10, 3], test=20)
+    train, dev, _, _ = divide(given, replace(SPEC, dev_size=20))
+    assert list(np.bincount(dev.labels)) == [18, 1, 1]
+    train, _, _, _ = divide(given, replace(SPEC, train_size=3))
+    assert list(np.bincount(train.labels)) == [1, 1, 1]
+    train, _, _, _ = divide(given, replace(SPEC, dev_size=1010))
+    assert list(np.bincount(train.labels)) == [1, 1, 1]
+
+
 def test_balanced_classes_stay_balanced():
     _, dev, _, _ = divide(source([6000] * 10, test=10), SPEC)
     assert list(np.bincount(dev.labels)) == [600] * 10

@@ -1,0 +1,29 @@
+"""Paired differences against SciPy's test, and where there is nothing to test."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from opdf.statistics import paired, spread
+
+
+def test_against_scipy():
+    ours, baseline = np.random.default_rng(0).standard_normal((2, 6))
+    found, expected = paired(ours, baseline), stats.ttest_rel(ours, baseline)
+    low, high = expected.confidence_interval(0.95)
+    assert (found.mean - found.half, found.mean + found.half) == pytest.approx((low, high))
+    assert found.p == pytest.approx(expected.pvalue)
+
+
+@pytest.mark.parametrize("gap", np.linspace(0.1, 3, 7))
+def test_interval_and_p_agree(gap):
+    found = paired([gap, gap + 0.5, gap + 1.0], [0.0, 0.0, 0.0])
+    assert (found.p < 0.05) == (found.verdict == "better than")
+
+
+def test_without_deviation():
+    assert paired([2.0], [1.0]).p == 1.0
+    same, shifted = paired([1.0, 2.0], [1.0, 2.0]), paired([2.0, 3.0], [1.0, 2.0])
+    assert (same.p, same.half, same.verdict) == (1.0, 0.0, "not shown to differ from")
+    assert (shifted.p, shifted.half, shifted.verdict) == (0.0, 0.0, "better than")
+    assert spread([3.0]) == (3.0, 0.0)
