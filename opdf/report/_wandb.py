@@ -47,7 +47,7 @@ class WandB(Tracker):
         self._run.log(step | dict(scalars(record)))
 
     def close(self) -> None:
-        """Waits until everything is sent or written."""
+        """Ends it; what is left, a process of W&B writes before this one exits."""
         self._run.finish()
 
 
