@@ -3,10 +3,12 @@
 import json
 import math
 import os
+import signal
 import time
 from pathlib import Path
 
 from opdf.distill import Config
+from tensornet import TensorNetError
 
 LOG = "ran"  # a line for each run, in the sweep's folder
 
@@ -44,3 +46,21 @@ def slow(config: Config) -> None:
 
 def ran(out: Path) -> list[str]:
     return [line.split()[0] for line in (out / LOG).read_text().splitlines()]
+
+
+def failing(config: Config) -> None:
+    """Seeds 1 to 4 fail, each in its way."""
+    if config.training.seed == 1:
+        raise TensorNetError("no such data; give some")
+    if config.training.seed == 2:
+        os.write(2, b"said before the end\n")
+        raise ZeroDivisionError("division by zero")
+    if config.training.seed == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if config.training.seed != 4:
+        run(config)
+
+
+def environment(config: Config) -> None:
+    print(os.environ["OMP_NUM_THREADS"], os.environ["OPENBLAS_NUM_THREADS"])
+    run(config)

@@ -61,6 +61,9 @@ class Holder:
     pid: int
     silent: float
 
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}, not heard of for {max(0.0, self.silent):.0f} s"
+
     @property
     def stale(self) -> bool:
         here = self.host == platform.node()
@@ -73,7 +76,7 @@ def holder(folder: Path) -> Holder | None:
         with suppress(FileNotFoundError):  # released meanwhile
             silent = time.time() - path.stat().st_mtime
             said = _content(path)
-            return Holder(_number(path), said.get("host", ""), said.get("pid", 0), silent)
+            return Holder(_number(path), said.get("host", "an unknown host"), said.get("pid", 0), silent)
     return None
 
 

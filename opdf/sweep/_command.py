@@ -2,9 +2,10 @@
 
 import json
 import os
+import platform
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from rich.console import Console
 from tensornet import TensorNetError
 
 from ..report import Progress
+from ._claim import Holder
 from ._files import leave
 from ._pool import run_all
 from ._read import read
@@ -79,10 +81,10 @@ def _run(made: Sweep, workers: int) -> State:
         with Progress() as told, _terminable():
             said = (-1, "")
 
-            def tell(state: State, running: Sequence[Job]) -> None:
+            def tell(state: State, running: Mapping[Job, Holder]) -> None:
                 nonlocal said
                 done = min(len(state.finished) + len(state.failed), total)
-                if said != (now := (done, ", ".join(job.folder.as_posix() for job in running))):
+                if said != (now := (done, ", ".join(_doing(job, by) for job, by in running.items()))):
                     said = now
                     told("runs", done, total, now[1])
 
@@ -90,6 +92,10 @@ def _run(made: Sweep, workers: int) -> State:
     except KeyboardInterrupt:
         Console(stderr=True).print("Stopped; the same command goes on.", style="yellow")
         sys.exit(130)
+
+
+def _doing(job: Job, by: Holder) -> str:
+    return job.folder.as_posix() + ("" if by.host == platform.node() else f" on {by.host}")
 
 
 def _cores(made: Sweep) -> int:

@@ -127,7 +127,7 @@ def _best(row: Row, key: str) -> list[tuple[float, tuple[float, float]]]:
     found: dict[float, tuple[float, float]] = {}
     for name, (mean, std) in row.curve.items():
         value = row.arm.point(name).values.get(key)
-        if value is not None and np.isfinite(mean) and (value not in found or mean > found[value][0]):
+        if value is not None and (value not in found or mean > found[value][0]):
             found[value] = (mean, std)
     return sorted(found.items())
 

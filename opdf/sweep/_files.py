@@ -34,7 +34,7 @@ def _csv(results: Results, state: State) -> str:
     writer.writerow([*heads, "step_ms", "steps", "trained", "shipped", "host"])
     for job, run in sorted(state.finished.items(), key=lambda item: (item[0].arm, item[0].point, item[0].seed)):
         row = results.row(job.arm)
-        reported = bool(row.final and row.chosen and row.chosen.name == job.point and job.seed in row.runs)
+        reported = bool(row.chosen and row.chosen.name == job.point and job.seed in row.runs)
         values = row.arm.point(job.point).values
         writer.writerow(
             [job.arm, job.point, *(values.get(key, "") for key in keys), job.seed, int(reported)]

@@ -6,14 +6,14 @@ import platform
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 
 from tensornet import TensorNetError
 
-from ._claim import holder, remove
+from ._claim import Holder, holder, remove
 from ._record import record
 from ._schedule import ready
 from ._spec import Job, Sweep
@@ -23,7 +23,7 @@ from ._work import Run, distilled, fail, work
 LOOK = 1.0  # seconds between two looks at the folder
 PATIENCE = 10.0  # seconds that a worker has to end when it is asked to
 
-Told = Callable[[State, Sequence[Job]], None]  # the state, and the runs that somebody works on
+Told = Callable[[State, Mapping[Job, Holder]], None]  # the state, and who works on which run
 
 
 def run_all(sweep: Sweep, workers: int, run: Run = distilled, told: Told = lambda state, running: None) -> State:
@@ -44,18 +44,23 @@ def run_all(sweep: Sweep, workers: int, run: Run = distilled, told: Told = lambd
             told(state, running(sweep, state))
             for process in [p for p in pool if p.exitcode is not None]:
                 pool.remove(process)
-                if process.exitcode:
-                    _bury(sweep, process)
+                if process.exitcode and _bury(sweep, process):
                     pool.append(_started(sweep, run))
     finally:
         _stop(sweep, pool)
-    return look(sweep, state)
+    state = look(sweep, state)
+    if left := ready(sweep, state):
+        raise TensorNetError(
+            f"opdf sweep: the workers ended before they took {left[0].folder.as_posix()}, needed one that lives, because more "
+            f"of them would end as well; see what they said above"
+        )
+    return state
 
 
-def running(sweep: Sweep, state: State) -> list[Job]:
+def running(sweep: Sweep, state: State) -> dict[Job, Holder]:
     """Runs that have a living claim, here or elsewhere."""
-    open_ones = (job for job in ready(sweep, state) if (sweep.out / job.folder).exists())
-    return [job for job in open_ones if (held := holder(sweep.out / job.folder)) and not held.stale]
+    found = {job: holder(sweep.out / job.folder) for job in ready(sweep, state)}
+    return {job: held for job, held in found.items() if held and not held.stale}
 
 
 def _started(sweep: Sweep, run: Run) -> SpawnProcess:
@@ -89,8 +94,8 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _bury(sweep: Sweep, process: SpawnProcess) -> None:
-    """The run of a worker that was killed has failed; another worker takes the next one."""
+def _bury(sweep: Sweep, process: SpawnProcess) -> bool:
+    """The run of a worker that died has failed. False where it died without one: so would another worker."""
     status = process.exitcode or 0
     how = f"signal {-status}" if status < 0 else f"exit status {status}"
     taken = _claims(sweep, process)
@@ -98,11 +103,7 @@ def _bury(sweep: Sweep, process: SpawnProcess) -> None:
         more = ", as the system does when memory is short" if status == -signal.SIGKILL else ""
         fail(sweep.out / job.folder, f"its process ended with {how}{more}; what it said is in log.txt")
         remove(sweep.out / job.folder)
-    if not taken:
-        raise TensorNetError(
-            f"opdf sweep: a worker ended with {how} before it took a run, needed one that lives, because it would end again; "
-            f"see what it said above"
-        )
+    return bool(taken)
 
 
 def _claims(sweep: Sweep, process: SpawnProcess) -> list[Job]:

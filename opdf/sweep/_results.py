@@ -7,7 +7,7 @@ from typing import Any
 
 from ..statistics import Difference, holm, paired, spread
 from ._pace import ratio
-from ._schedule import best, expected, needed, searched, tried
+from ._schedule import best, expected, needed, reported, searched, tried
 from ._spec import Arm, Job, Point, Sweep
 from ._state import Finished, State
 
@@ -18,7 +18,7 @@ class Row:
 
     chosen      the point that is best on dev, so far; None where none has all its selecting seeds
     final       the grid has been searched, so that `chosen` stays
-    runs        seed → finished run at that point
+    runs        seed → finished run at that point, once it is final
     curve       point → mean and deviation on dev over the selecting seeds
     missing     runs to come before the row is whole
     failed      run → why
@@ -119,9 +119,8 @@ def _row(sweep: Sweep, arm: Arm, state: State, baseline: Mapping[int, Finished])
 
 
 def _runs(sweep: Sweep, arm: Arm, state: State) -> dict[int, Finished]:
-    point = best(sweep, arm, state)
-    jobs = arm.jobs(point, sweep.seeds) if point else []
-    return {job.seed: state.finished[job] for job in jobs if job in state.finished}
+    """Of an arm whose grid has been searched: the test of a point that may yet lose is nobody's business."""
+    return {job.seed: state.finished[job] for job in reported(sweep, arm, state) or [] if job in state.finished}
 
 
 def _scores(sweep: Sweep, arm: Arm, point: str, state: State) -> list[float]:

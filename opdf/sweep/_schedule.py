@@ -1,20 +1,17 @@
 """What to run next: a function of the sweep and of what its folder holds, the same for every worker on every machine."""
 
-import math
-
 from ._spec import UNSCALED, Arm, Job, Point, Sweep
 from ._state import State
 
 
 def tried(sweep: Sweep, arm: Arm, state: State) -> dict[str, float]:
-    """Point → mean on dev over the selecting seeds, of the points that have them all; NaN counts as the worst."""
+    """Point → mean on dev over the selecting seeds, of the points that have them all."""
     found = {}
     for point in arm.points:
         runs = [state.finished.get(job) for job in arm.jobs(point, sweep.select_seeds)]
         scores = [run.dev_score for run in runs if run]
         if len(scores) == len(runs):
-            mean = sum(scores) / len(scores)
-            found[point.name] = mean if math.isfinite(mean) else -math.inf
+            found[point.name] = sum(scores) / len(scores)
     return found
 
 

@@ -14,7 +14,7 @@ from tensornet import TensorNetError
 from tensornet.files._replace import replacing
 
 from ..distill._config import Config
-from ._claim import take
+from ._claim import holder, take
 from ._pace import settle
 from ._schedule import ready
 from ._spec import UNSCALED, Job, Sweep
@@ -58,6 +58,7 @@ def _done(sweep: Sweep, state: State, job: Job, run: Run) -> bool:
     """Whether the run was this worker's; it may have failed."""
     folder = sweep.out / job.folder
     folder.mkdir(parents=True, exist_ok=True)
+    before = holder(folder)
     claim = take(folder)
     if claim is None:
         return False
@@ -66,6 +67,8 @@ def _done(sweep: Sweep, state: State, job: Job, run: Run) -> bool:
             return True
         (folder / HOST).write_text(platform.node(), encoding="utf-8")
         with _log(folder / "log.txt"):
+            if before:
+                sys.stderr.write(f"opdf sweep: taken over from {before}\n")
             run(sweep.config(job, 1.0 if job.point == UNSCALED else state.paces.get(job.arm, 1.0)))
         if not (folder / SUMMARY).exists():
             fail(folder, f"the run ended without writing {SUMMARY}")
