@@ -160,17 +160,15 @@ def test_the_teacher_is_asked_in_peace():
     assert not any(x.requires_grad for x in quietly.values())
 
 
-@pytest.mark.parametrize(("opdf", "classes"), [(False, 3), (True, 3), (True, 1)])
-def test_a_student_learns(opdf, classes):
+@pytest.mark.parametrize("classes", [1, 3])
+def test_a_student_learns_the_attributions(classes):
+    """Of a regression too, in factors."""
     found = hosted.made("adkd", classes=classes, models=hosted.pair(classes, start="random"))
-    given, names = hosted.batch(found, range(24)), list(found.student.state_dict())
-    optimizer = hosted.optimizer(found, opdf, lr=1e-2)
-    gaps = [found.terms(given, 0)["attributions"].item()]
-    losses = [hosted.step(found, given, optimizer, n) for n in range(hosted.STEPS)]
-    gaps += [found.terms(given, 0)["attributions"].item()]
-    assert losses[-1] < 0.95 * losses[0]
-    assert gaps[1] < 0.9 * gaps[0]
-    assert list(found.student.state_dict()) == names
+    given, optimizer = hosted.batch(found), hosted.optimizer(found, opdf=True, lr=1e-2)
+    before = found.terms(given, 0)["attributions"].item()
+    for number in range(hosted.STEPS):
+        hosted.step(found, given, optimizer, number)
+    assert found.terms(given, 0)["attributions"].item() < 0.9 * before
 
 
 def test_images_have_no_tokens():
