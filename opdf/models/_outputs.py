@@ -27,7 +27,8 @@ def outputs(model: nn.Module, inputs: Inputs, wanted: Collection[str] = ("logits
             input_ids, inputs_embeds (b, t, d); or pixels (b, height, width)
     wanted  "logits"      (b, classes)
             "embeddings"  (b, t, d), what the first layer reads
-            "hidden"      a tuple of (b, t, d), what each layer says; residual networks: t = 1
+            "hidden"      a tuple of (b, t, d), what each layer says; residual: t = 1, hierarchical: from stage
+                          2 on fewer and wider tokens
             "scores"      a tuple of (b, heads, t, t), ⟨query, key⟩/√(d/heads) of each layer before mask and softmax
     raises: TensorNetError for what is not known, or scores of a network without attention
     """

@@ -1,18 +1,17 @@
 """A student that starts from its teacher's layers."""
 
-from typing import Any
-
 from torch import nn
 
 from tensornet import TensorNetError
 from tensornet.planning import layer_map
+from tensornet.planning._layers import LayerMap
 
 from ._hierarchical import Merging, stages
 from ._image import ImageNetwork
 from ._outputs import layers
 
 
-def layer_pairs(student: nn.Module, teacher: nn.Module, how: Any = "uniform") -> tuple[int, ...]:
+def layer_pairs(student: nn.Module, teacher: nn.Module, how: LayerMap = "uniform") -> tuple[int, ...]:
     """For each of the student's layers its layer of the teacher, by one of `tensornet.planning.layer_map`'s rules; stage by
     stage where both networks are hierarchical.
 
@@ -34,7 +33,7 @@ def layer_pairs(student: nn.Module, teacher: nn.Module, how: Any = "uniform") ->
     return tuple(pairs)
 
 
-def copy_layers(student: nn.Module, teacher: nn.Module, how: Any) -> None:
+def copy_layers(student: nn.Module, teacher: nn.Module, how: LayerMap) -> None:
     """The student's weights become the teacher's: layers by `layer_pairs`, all else as it is. All shapes must be the same.
 
     raises: as `layer_pairs`
@@ -47,9 +46,8 @@ def copy_layers(student: nn.Module, teacher: nn.Module, how: Any) -> None:
     # merging stays in the first block of its stage, whichever block that one copies
     merging = {n: w for layer in theirs if isinstance(layer, Merging) for n, w in layer.merging().items()}
     for layer, j in zip(own, layer_pairs(student, teacher, how), strict=True):
-        layer.load_state_dict(
-            theirs[j].state_dict() | merging if isinstance(layer, Merging) else theirs[j].state_dict()
-        )
+        copied = theirs[j].state_dict()
+        layer.load_state_dict(copied | merging if isinstance(layer, Merging) else copied)
 
 
 def _stages(network: nn.Module) -> tuple[int, ...]:

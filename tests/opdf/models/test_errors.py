@@ -47,7 +47,11 @@ CHECKPOINTS = {
     "heads that do not divide": (lambda f: configured(f, num_attention_heads=3), "cannot be read .*not a multiple"),
     "another architecture": (
         lambda f: AutoConfig.for_model("gpt2").save_pretrained(f),
-        "is a model of type 'gpt2', needed one of bert, .*; take such an encoder",
+        "is a model of type 'gpt2', needed an encoder, one of bert, .*; take such a model",
+    ),
+    "a decoder": (
+        lambda f: configured(f, is_decoder=True),
+        "is a model of type 'bert' for decoding, needed an encoder",
     ),
     "another head": (
         lambda f: edited(configured(f, id2label={0: "a", 1: "b"}), classifier__weight=(2, 16), classifier__bias=(2,)),

@@ -5,7 +5,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from opdf.models import Teacher
-from opdf.models._encoders import TYPES
+from opdf.models._checkpoint import TYPES
 from opdf.models.networks import answer, embed, latency, layers, load, make_teacher, outputs, run_layer, word_embeddings
 from tensornet import TensorNetError
 

@@ -1,0 +1,65 @@
+"""Which checkpoints of Hugging Face are taken, and which of their tensors may be missing or left over."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tensornet import TensorNetError
+from tensornet._errors import some
+
+from ..tasks import Task
+
+TYPES = ("bert", "camembert", "data2vec-text", "electra", "ernie", "roberta", "xlm-roberta")
+"""`model_type` of the encoders that are taken apart here: layers of one kind, one after the other, absolute positions."""
+
+# Tensors that a checkpoint may lack, whole groups of them, and then get random values ...
+FRESH = ("classifier.", "pooler.")
+# ... and those that it may have in vain: heads of other tasks, and positions 0, 1, …, which older files hold
+HEADS = ("cls.", "lm_head.", "qa_outputs.", "discriminator_predictions.", "generator_")
+UNUSED = (*HEADS, "pooler.", "embeddings.position_ids")
+
+
+def check_type(source: str, config: Any) -> None:
+    decodes = getattr(config, "is_decoder", False)
+    if config.model_type not in TYPES or decodes:
+        raise TensorNetError(
+            f"load: {source} is a model of type {config.model_type!r}{' for decoding' * decodes}, needed an encoder, "
+            f"one of {', '.join(TYPES)}, because its layers are run one by one; take such a model"
+        )
+
+
+def check_report(source: str, model: Any, report: dict[str, Any], labels: Sequence[str], task: Task) -> None:
+    """Judge what Transformers says of the tensors it found.
+
+    report  missing_keys, unexpected_keys, and mismatched_keys (name, shape in the file, the model's)
+    labels  names of the checkpoint's labels
+    """
+    prefix = f"{model.base_model_prefix}."
+    own = {name.removeprefix(prefix) for name in model.state_dict()}
+    missing = {name.removeprefix(prefix) for name in report["missing_keys"]}
+    groups = [{n for n in own if n.startswith(group)} for group in FRESH]
+    lost = missing.difference(*(group for group in groups if group <= missing))
+    surplus = [n for n in report["unexpected_keys"] if not n.removeprefix(prefix).startswith(UNUSED)]
+    unlike = [f"{name} {tuple(theirs)}" for name, theirs, _ in report["mismatched_keys"]]
+    if not groups[0] <= missing:
+        _check_labels(source, labels, unlike, task)
+    if lost or surplus or unlike:
+        raise TensorNetError(
+            f"load: {source} lacks {some(sorted(lost))}, has nobody's {some(sorted(surplus))}, and of another shape than its "
+            f"config.json says {some(unlike)}; needed the tensors of an encoder, with a head or without, because none may "
+            f"keep a random value or be lost; save it again with save_pretrained"
+        )
+
+
+def _check_labels(source: str, labels: Sequence[str], unlike: list[str], task: Task) -> None:
+    """That a head has the task's classes, and, where both have the same names, in the same order."""
+    if unlike and len(labels) != task.classes:
+        raise TensorNetError(
+            f"load: {source} has a head for {len(labels)} labels ({some(unlike)}), needed {task.classes}, because task "
+            f"{task.name} has as many; take a teacher of this task, or the encoder without its head"
+        )
+    theirs, ours = [name.lower() for name in labels], [name.lower() for name in task.label_names]
+    if theirs != ours and sorted(theirs) == sorted(ours):
+        raise TensorNetError(
+            f"load: {source} has labels {', '.join(theirs)} and task {task.name} has {', '.join(ours)}, needed the same order, "
+            f"because a logit is known by its place; reorder the rows of its head and id2label, or take it without its head"
+        )
