@@ -23,7 +23,6 @@ class Metrics(Tracker):
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
         _cut(self.path, sum(len(line) for line in _lines(self.path)))
-        self._file = self.path.open("ab")
 
     @classmethod
     def resumed(cls, folder: Path, step: int) -> Self:
@@ -40,8 +39,8 @@ class Metrics(Tracker):
         """Numbers may be arrays of any library; NaN and infinities become strings, which `read` turns back."""
         line = json.dumps(worded(plain(record)), ensure_ascii=False, allow_nan=False)
         try:
-            self._file.write(f"{line}\n".encode())
-            self._file.flush()
+            with self.path.open("ab") as file:
+                file.write(f"{line}\n".encode())
         except OSError as error:
             raise TensorNetError(
                 f"Metrics: {self.path} takes no more ({error.strerror}); needed room for a line of {len(line)} "
@@ -50,7 +49,6 @@ class Metrics(Tracker):
 
     def close(self) -> None:
         """The file is complete already."""
-        self._file.close()
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

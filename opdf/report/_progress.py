@@ -3,10 +3,10 @@
 import abc
 import time
 from collections.abc import Callable
-from typing import Any, Self, final
+from typing import Self, final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
 EVERY = 30.0  # seconds between two lines of a log
@@ -65,18 +65,18 @@ class Bars(Display):
             TextColumn("{task.fields[said]}", style="dim"),
         )
         self._bars = RichProgress(*columns, console=console, refresh_per_second=4, disable=disable)
-        self._tasks: dict[str, Any] = {}
+        self._tasks: dict[str, Task] = {}
 
     def show(self, phase: str, done: int, total: int, said: str) -> None:
         """Move the bar of this phase."""
         if not self._tasks:
             self._bars.start()
         if phase not in self._tasks:
-            self._tasks[phase] = self._bars.add_task(phase, total=total, completed=done, said=said)
-        elif done < next(task.completed for task in self._bars.tasks if task.id == self._tasks[phase]):
-            self._bars.reset(self._tasks[phase], total=total, completed=done, said=said)
-        else:
-            self._bars.update(self._tasks[phase], total=total, completed=done, said=said)
+            self._bars.add_task(phase, total=total, completed=done, said=said)
+            self._tasks[phase] = self._bars.tasks[-1]
+        task = self._tasks[phase]
+        move = self._bars.reset if done < task.completed else self._bars.update
+        move(task.id, total=total, completed=done, said=said)
 
     def close(self) -> None:
         """They move no longer."""
@@ -99,10 +99,10 @@ class Lines(Display):
         start, since = self._begun.setdefault(phase, (done, now))
         if first or done >= total or now - self._last >= EVERY:
             self._last = now
-            left = (
-                f", {_clock_time((now - since) * (total - done) / (done - start))} left" if start < done < total else ""
-            )
-            line = f"{phase} {done}/{total} after {_clock_time(now - since)}{left}{', ' if said else ''}{said}"
+            line = f"{phase} {done}/{total} after {_clock_time(now - since)}"
+            if start < done < total:
+                line += f", {_clock_time((now - since) * (total - done) / (done - start))} left"
+            line += f", {said}" if said else ""
             self._console.print(line, soft_wrap=True, highlight=False, markup=False)
         if done >= total:
             del self._begun[phase]

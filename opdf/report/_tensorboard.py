@@ -20,7 +20,7 @@ class TensorBoard(Tracker):
         self._proto: Any = needed("tensorboard.compat.proto.event_pb2", "TensorBoard")
         self._summary: Any = needed("tensorboard.compat.proto.summary_pb2", "TensorBoard").Summary
         writer: Any = needed("tensorboard.summary.writer.event_file_writer", "TensorBoard")
-        self._writer = writer.EventFileWriter(str(folder), flush_secs=10)
+        self._writer = writer.EventFileWriter(str(folder))
         self._started = False
 
     def log(self, record: Record) -> None:
@@ -32,9 +32,10 @@ class TensorBoard(Tracker):
             self._started = True
         values = [self._summary.Value(tag=path, simple_value=value) for path, value in scalars(record)]
         self._add(int(record["step"]), summary=self._summary(value=values))
+        self._writer.flush()  # a kill loses nothing that a checkpoint has
 
     def close(self) -> None:
-        """Write the last seconds' records, too."""
+        """The file is complete already."""
         self._writer.close()
 
     def _add(self, step: int, **what: Any) -> None:

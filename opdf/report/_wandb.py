@@ -37,9 +37,8 @@ class WandB(Tracker):
                 f"Weights & Biases: the project {project!r} took no run ({error}); needed a project that can be written to, "
                 f"because the run reports to it; log in by `wandb login`, set WANDB_MODE=offline, or leave wandb out"
             ) from error
-        self._run.define_metric(
-            "*", step_metric="step"
-        )  # W&B's own counter refuses the steps that a resumed run repeats
+        # not W&B's own counter, which refuses the steps that a resumed run repeats
+        self._run.define_metric("*", step_metric="step")
 
     def log(self, record: Record) -> None:
         """Numbers by path, as in TensorBoard."""

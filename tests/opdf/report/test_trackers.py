@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import wandb
 
 from opdf.report import TensorBoard, WandB, check_trackers, trackers
 from tensornet import TensorNetError
@@ -30,6 +31,13 @@ def test_tensorboard_shows_every_number(tmp_path):
     assert scalars_of(tmp_path, "entropies/w/1") == [(0, 0.0), (1, 2.0), (2, 4.0)]
 
 
+def test_tensorboard_has_every_record_at_once(tmp_path):
+    board = TensorBoard(tmp_path)
+    board.log(records(1)[0])
+    assert scalars_of(tmp_path, "loss") == [(1, 0.25)]
+    board.close()
+
+
 def test_tensorboard_forgets_the_steps_that_a_resumed_run_repeats(tmp_path):
     with TensorBoard(tmp_path) as board:
         for record in records(0, 1, 2, 3):
@@ -40,9 +48,19 @@ def test_tensorboard_forgets_the_steps_that_a_resumed_run_repeats(tmp_path):
 
 
 @pytest.fixture
-def offline(monkeypatch):
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+def environment(tmp_path, monkeypatch):
+    """No login, and no network if it were asked for; W&B looks at it once, and forgets it at the teardown."""
+    for name, value in {"HOME": tmp_path, "NETRC": tmp_path / "netrc", "WANDB_BASE_URL": "http://127.0.0.1:9"}.items():
+        monkeypatch.setenv(name, str(value))
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    yield monkeypatch
+    wandb.teardown()
+
+
+@pytest.fixture
+def offline(environment):
+    environment.setenv("WANDB_MODE", "offline")
 
 
 def test_wandb_writes_its_run_offline_and_resumes_it(tmp_path, offline):
@@ -50,8 +68,6 @@ def test_wandb_writes_its_run_offline_and_resumes_it(tmp_path, offline):
         with WandB(tmp_path, "project", {"out": tmp_path}) as run:
             for record in records(0, 1, 2):
                 run.log(record)
-    import wandb
-
     wandb.teardown()  # as at the end of a process: waits for what its own process has to write
     identity = (tmp_path / "wandb" / "id").read_text()
     files = list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
@@ -65,6 +81,11 @@ def test_a_project_that_wandb_refuses(tmp_path, offline):
         TensorNetError, match=r"Weights & Biases: the project 'a/b' took no run .* set WANDB_MODE=offline"
     ):
         trackers(tmp_path, tensorboard=True, wandb="a/b")  # that TensorBoard's file was left open would be a warning
+
+
+def test_without_a_login_there_is_no_prompt_but_an_error(tmp_path, environment):
+    with pytest.raises(TensorNetError, match=r"the project 'project' took no run .* log in by `wandb login`"):
+        WandB(tmp_path, "project", {})
 
 
 def test_what_is_asked_for_is_made(tmp_path, offline):
