@@ -31,12 +31,14 @@ def record(sweep: Sweep) -> None:
     raises: TensorNetError if a point has other values now than when runs of it began
     """
     path = sweep.out / RECORD
+    # A key that the program has learnt since then had its default.
+    defaults = _values(_toml.parsed({"task": {"name": sweep.arms[0].points[0].config.task.name}}))
     now = {f"{arm.name}/{p.name}": _values(p.config) for arm in sweep.arms for p in arm.points}
     before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for point in sorted(now.keys() & before.keys()):
         if not any(path.parent.glob(f"{glob.escape(point)}/*/{METRICS}")):
             continue  # nothing has been trained there: a mistake was corrected
-        if changed := sorted(_changes(before[point], now[point])):
+        if changed := sorted(_changes({**defaults, **before[point]}, now[point])):
             raise TensorNetError(
                 f"opdf sweep: {sweep.out} holds runs of {point} with {', '.join(changed)}, needed the same "
                 f"configuration, because runs of two do not compare; take another --out, or the configuration of then"

@@ -42,7 +42,7 @@ def remarks(results: Results) -> Iterator[str]:
     if any(len(row.arm.points) > 1 for row in results.rows):
         sizes = ", ".join(f"{row.arm.title} {len(row.arm.points)}" for row in results.rows)
         yield (
-            f"Points chosen on dev, by the mean of the first {results.sweep.select_seeds} seeds, also reported; test is that "
+            f"Points chosen on dev, by the mean of {results.sweep.select_seeds} of the seeds that are reported; test is that "
             f"of the chosen points alone. Points tried: {sizes}."
         )
     for row in results.rows:

@@ -1,6 +1,7 @@
 """The table [sweep]: what it means, and what is refused before anything runs."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -18,9 +19,9 @@ epochs = 3
 """
 
 
-def swept(tmp_path, table, **options):
+def swept(tmp_path, table, whole=None, **options):
     path = tmp_path / "config.toml"
-    path.write_text(BASE + table)
+    path.write_text(whole or BASE + table)
     return read(path, tmp_path / "out", **options)[0]
 
 
@@ -93,6 +94,17 @@ def test_an_equal_time_arm_finds_the_arm_that_it_is(tmp_path):
     """
     made = swept(tmp_path, arms)
     assert [arm.twin for arm in made.arms] == [None, None, "a", None]
+
+
+def test_the_example_in_the_documentation(tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "sweep.md").read_text()
+    made = swept(tmp_path, "", whole=page.partition("```toml\n")[2].partition("```")[0])
+    assert [(arm.title, len(arm.points)) for arm in made.arms] == [
+        ("KD", 3),
+        ("KD + MPO + alignment", 6),
+        ("KD, as long as OPDF", 3),
+    ]
+    assert (made.arms[2].twin, made.keep_students) == ("kd", False)
 
 
 REFUSED = {
@@ -173,6 +185,9 @@ def test_a_folder_of_another_sweep_is_refused(tmp_path):
     first = swept(tmp_path, table)
     record(first)
     record(swept(tmp_path, table.replace("0.3", "0.2")))  # corrected before any run
+    written = json.loads((tmp_path / "out" / "sweep.json").read_text())
+    del written["a/training.lr=1.0"]["kd.temperature"]  # of a program that did not know it
+    (tmp_path / "out" / "sweep.json").write_text(json.dumps(written))
     folder = tmp_path / "out" / "a" / "training.lr=1.0" / "seed0"
     folder.mkdir(parents=True)
     (folder / "metrics.jsonl").write_text("{}\n")
