@@ -1,7 +1,7 @@
 """A small hierarchical vision transformer, in TinyViT's place: two stages, the second of half the side and twice the width.
 
-    stage 1  h = proj(patches) + positions;   h ← block(h)
-    stage 2  h ← merge(h) + positions;        h ← block(h);        logits = head(mean over tokens of norm(h))
+    stage 1  h ← block(h)
+    stage 2  h ← merge(h) + positions;   h ← block(h)
 
 Each stage is one attention window, as TinyViT's are at this size; its convolutions are left out, so that all that is
 decomposed are feed-forward layers, attention and its projection (OPDF, Table S.5).
@@ -16,34 +16,22 @@ from torch.nn.functional import pad
 
 from tensornet import TensorNetError
 
-from ._image import Architecture, ImageNetwork, patches
-from ._transformer import Block, xavier
-from ._vit import grid
+from ._image import Architecture
+from ._patches import PatchNetwork
+from ._transformer import Block
 
 
-class Hierarchical(ImageNetwork):
+class Hierarchical(PatchNetwork):
     """The first block of stage 2 begins with the merging, so that the blocks are one chain."""
 
-    def __init__(self, architecture: Architecture) -> None:
-        super().__init__(architecture)
-        a = architecture
-        rows, columns = grid(a)
+    def chain(self, rows: int, columns: int) -> nn.ModuleList:
+        a = self.architecture
         first, second = stages(a)
-        self.proj = nn.Linear(a.patch**2, a.width // 2)
-        self.positions = nn.Parameter(0.02 * torch.randn(rows * columns, a.width // 2))
-        self.blocks = nn.ModuleList(
-            [Block(a.width // 2, a.feed_forward // 2, a.heads) for _ in range(first)]
+        return nn.ModuleList(
+            [Block(a.narrowest, a.feed_forward // 2, a.heads) for _ in range(first)]
             + [Merging(rows, columns, a.width, a.feed_forward, a.heads)]
             + [Block(a.width, a.feed_forward, a.heads) for _ in range(second - 1)]
         )
-        self.norm, self.head = nn.LayerNorm(a.width), nn.Linear(a.width, a.classes)
-        xavier(self)
-
-    def embedding(self, pixels: Tensor) -> Tensor:
-        return self.proj(patches(pixels, self.architecture.patch)) + self.positions
-
-    def answer(self, hidden: Tensor) -> Tensor:
-        return self.head(self.norm(hidden).mean(1))
 
 
 class Merging(Block):
@@ -52,7 +40,7 @@ class Merging(Block):
     def __init__(self, rows: int, columns: int, width: int, *rest: Any) -> None:
         super().__init__(width, *rest)
         self.rows, self.columns = rows, columns
-        self.merge = nn.Linear(4 * width // 2, width)
+        self.merge = nn.Linear(2 * width, width)
         self.positions = nn.Parameter(0.02 * torch.randn(-(-rows // 2) * -(-columns // 2), width))
 
     def forward(self, hidden: Tensor) -> Tensor:

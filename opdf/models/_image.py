@@ -82,8 +82,3 @@ class ImageNetwork(nn.Module, abc.ABC):
         for block in self.blocks:
             hidden = block(hidden)
         return self.answer(hidden)
-
-
-def patches(pixels: Tensor, patch: int) -> Tensor:
-    """(b, rows·p, columns·p) → (b, rows·columns, p²): the squares of a grid, row after row."""
-    return pixels.unfold(1, patch, patch).unfold(2, patch, patch).flatten(3).flatten(1, 2)
