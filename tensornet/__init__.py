@@ -33,6 +33,7 @@ from .planning import Plan as Plan
 from .planning import importance as importance
 from .planning import plan as plan
 from .planning import top as top
+from .transfer import step_scales as step_scales
 from .truncation import Suggestion as Suggestion
 from .truncation import Truncation as Truncation
 from .truncation import approximate as approximate

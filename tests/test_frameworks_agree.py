@@ -29,23 +29,35 @@ def as_pytree(model):
     return {"blocks": [linear(b) for b in model.blocks], "norm": norm, "head": linear(model.head)}
 
 
-@pytest.mark.parametrize("alignment", [None, "procrustes", "invariant", "none"])
-def test_ten_adamw_steps(alignment):
+@pytest.mark.parametrize(
+    ("alignment", "lr_transfer", "lr"),
+    [
+        (None, False, 1e-2),
+        ("procrustes", False, 1e-2),
+        ("invariant", False, 1e-2),
+        ("none", False, 1e-2),
+        ("none", True, 0.3),
+    ],
+)
+def test_ten_adamw_steps(alignment, lr_transfer, lr):
+    """With lr_transfer at a rate at which the bound acts."""
     model, teacher = torch_side.student(0, torch.float64), torch_side.student(1, torch.float64)
     with jax.enable_x64(True):
         p = as_pytree(model)
         options = {"weight": 5.0, "gauge": alignment, "every": 3} if alignment else None
         plan = tnj.plan(p, r".*kernel", cores=3)
         tx = tnj.overparameterize(
-            optax.adamw(1e-2, weight_decay=0.1),
+            optax.adamw(lr, weight_decay=0.1),
             plan,
+            lr_transfer=lr_transfer,
             alignment=tnj.Alignment(as_pytree(teacher), **options) if options else None,
             gauge="identity",  # the one gauge in which every library starts from the same factors
         )
         optimizer = tnt.overparameterize(
-            torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.1),
+            torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.1),
             model,
             tnt.plan(model, r".*(blocks|head).*weight", cores=3),
+            lr_transfer=lr_transfer,
             alignment=tnt.Alignment(teacher, **options) if options else None,
             gauge="identity",
         )

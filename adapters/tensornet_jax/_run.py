@@ -15,7 +15,7 @@ from tensornet.files import Run
 
 from ._guard import sums
 from ._plan import KERNEL
-from ._state import OverparameterizedState, all_contracted, found
+from ._state import OverparameterizedState, TransferState, all_contracted, found
 from ._tree import branches, map_named, named_leaves
 
 MOMENTS = ("mu", "nu")
@@ -25,8 +25,8 @@ Named = Mapping[str, tuple[Array, ...]]  # weight name → its factors; of a wei
 def to_run(plan: tn.Plan, params: Any, state: Any, *, kernels: str = KERNEL) -> Run:
     """What training with `overparameterize(optax.adamw(…), plan)` goes on from: `to_run(…).save(path)`.
 
-    Copied are the factors, all dense parameters beside them, and Adam's moments of both; not hyper-parameters, schedules and
-    the rotations of an alignment.
+    Copied are the factors, all dense parameters beside them, Adam's moments of both, and the scales of lr_transfer; not
+    hyper-parameters, schedules and the rotations of an alignment.
 
     state    that of the transformation, or one that holds it
     kernels  regular expression of the names that are stored (*kernel, in, out), as in `plan`; a run holds (out, in, *kernel)
@@ -37,7 +37,8 @@ def to_run(plan: tn.Plan, params: Any, state: Any, *, kernels: str = KERNEL) -> 
     values = _copied(named_leaves(params) | held.factors, plan, kernels, _out_in)
     moments = {kind: _copied(branches(params, getattr(adam, kind)), plan, kernels, _out_in) for kind in MOMENTS}
     step = int(jax.tree.leaves(adam.count)[0])
-    return Run(dict(plan.formats), values, moments if step else {}, step)
+    scales = {n: tuple(m.tolist() for m in each) for n, each in (held.transfer.scales if held.transfer else {}).items()}
+    return Run(dict(plan.formats), values, moments if step else {}, step, scales)
 
 
 def from_run(run: Run, plan: tn.Plan, params: Any, state: Any, *, kernels: str = KERNEL) -> tuple[Any, Any]:
@@ -51,7 +52,8 @@ def from_run(run: Run, plan: tn.Plan, params: Any, state: Any, *, kernels: str =
     held = found(state, "from_run")
     _adam("from_run", held.inner)
     like = jax.eval_shape(lambda: _copied(named_leaves(params) | held.factors, plan, kernels, _out_in))
-    run.check(plan, {name: [tuple(a.shape) for a in arrays] for name, arrays in like.items()})
+    shapes = {name: [tuple(a.shape) for a in arrays] for name, arrays in like.items()}
+    run.check(plan, shapes, scaled=held.transfer is not None)
     values = _copied(run.values, plan, kernels, _in_out)
     factors = {n: tuple(v.astype(f.dtype) for v, f in zip(values[n], held.factors[n], strict=True)) for n in plan}
     made, products = all_contracted(plan, factors)
@@ -65,6 +67,7 @@ def from_run(run: Run, plan: tn.Plan, params: Any, state: Any, *, kernels: str =
         written={name: sums(leaves[name], w) for name, w in made.items()},
         alignment=held.alignment and held.alignment._replace(steps=_filled(held.alignment.steps, 0)),
         products=products if held.products else {},
+        transfer=held.transfer and _scaled(held.transfer, run),
     )
     boxed = jax.tree.unflatten(jax.tree.structure(held), jax.tree.leaves(fresh))  # NNX keeps states in boxes
     return params, jax.tree.map(lambda s: boxed if s is held else s, state, is_leaf=lambda s: s is held)
@@ -107,6 +110,14 @@ def _refilled(tree: Any, arrays: list[Array]) -> Any:
 
 def _filled(tree: Any, number: int) -> Any:
     return jax.tree.map(lambda leaf: jnp.full_like(leaf, number), tree)
+
+
+def _scaled(transfer: TransferState, run: Run) -> TransferState:
+    scales = {
+        n: tuple(jnp.asarray(new, m.dtype) for new, m in zip(run.scales[n], each, strict=True))
+        for n, each in transfer.scales.items()
+    }
+    return TransferState(_filled(transfer.steps, run.step), scales)
 
 
 def _copied(named: Mapping[str, Any], plan: tn.Plan, kernels: str, turn: Callable[[Array], Array]) -> Named:

@@ -31,6 +31,17 @@ class AlignmentState(NamedTuple):
     targets: dict[str, Factors]
 
 
+class TransferState(NamedTuple):
+    """What a learning rate that transfers goes on from.
+
+    steps   () int32, updates so far; after 1, 2, 4, 8 … of them the scales are measured anew
+    scales  weight name → m_k of each factor, (), or (layers,) of a stack; see `tensornet.step_scales`
+    """
+
+    steps: Array
+    scales: dict[str, tuple[Array, ...]]
+
+
 class OverparameterizedState(NamedTuple):
     """All that training goes on from; a pytree of arrays.
 
@@ -39,6 +50,7 @@ class OverparameterizedState(NamedTuple):
     written    weight name → (2,) checksums of the weight: as the last update leaves it, and as `materialize` writes it
     alignment  None without alignment
     products   weight name → the products on the way to W at these factors, if they are kept
+    transfer   None without lr_transfer
     """
 
     factors: dict[str, Factors]
@@ -46,6 +58,7 @@ class OverparameterizedState(NamedTuple):
     written: dict[str, Array]
     alignment: AlignmentState | None
     products: dict[str, Factors]
+    transfer: TransferState | None = None
 
 
 def decomposed(plan: tn.Plan, params: Any, gauge: str | tn.Mixed) -> dict[str, Factors]:

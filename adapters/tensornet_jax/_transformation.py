@@ -10,7 +10,7 @@ from jax import Array
 import tensornet as tn
 from tensornet import TensorNetError
 
-from . import _alignment
+from . import _alignment, _transfer
 from ._guard import check_guard, first_sums, overwritten, refuse, sums
 from ._state import AlignmentState, Factors, OverparameterizedState, all_contracted, decomposed
 from ._tree import branches, map_named, named_leaves, out_in
@@ -22,6 +22,7 @@ def overparameterize(
     *,
     alignment: tn.Alignment | None = None,
     gauge: str | tn.Mixed = "balanced",
+    lr_transfer: bool | str = False,
     guard: str = "raise",
     keep_products: bool = False,
 ) -> optax.GradientTransformationExtraArgs:
@@ -29,13 +30,17 @@ def overparameterize(
 
     The updates that come out move the dense parameters to W = contract(T_1 … T_n); the parameters stay the dense student
     throughout. `tx` sees the parameter tree with a tuple of factors in place of each planned weight; weight decay and
-    the learning rate act on those, as in explicit training of them. Compose what must see dense gradients (clipping)
+    the learning rate act on those, as in explicit training of them, and with lr_transfer so that W moves and decays as a dense
+    weight does. Compose what must see dense gradients (clipping)
     before, and nothing after: a later transformation would move W away from its factors, which the next update refuses.
 
     plan       from `plan(params, …)`; truncated formats hold part of a weight only: after init, go on with
                params = materialize(plan, state, params), so that the first gradient is of the model that is trained
     alignment  adds the gradient of the tensor alignment loss; its last value is state.alignment.loss
     gauge      of the first decomposition; "balanced" is the paper's
+    lr_transfer  lets an update move each planned weight as far as a dense one at the same learning rate and weight decay would,
+               whatever its format: True or "sign" for Adam and other rules whose step has one length, "gradient" for SGD. See
+               docs/learning-rate.md and `tensornet.step_scales`
     guard      what a compiled update does when somebody else wrote a planned weight since the last one: "raise"
                jax.errors.JaxRuntimeError; or "nan", which makes the updates of that weight NaN and writes the message to the
                log of `tensornet_jax`. On several devices take "nan": the one that raises leaves the others waiting
@@ -53,7 +58,7 @@ def overparameterize(
             f"overparameterize: got ({type(tx).__name__}, {type(plan).__name__}), needed an optax transformation and a plan "
             f"with at least one weight, in this order"
         )
-    inner = optax.with_extra_args_support(tx)
+    inner, rule = optax.with_extra_args_support(tx), _transfer.rule_of(lr_transfer)
     teacher: dict[str, Factors] = {}
     if alignment is not None:
         plan, teacher = _alignment.start(alignment, plan, gauge)
@@ -68,40 +73,50 @@ def overparameterize(
             written={n: first_sums(plan[n], made[n], leaves[n]) for n in factors},
             alignment=_alignment.begin(alignment, plan, teacher, factors) if alignment else None,
             products=products if keep_products else {},
+            transfer=_transfer.begin(plan, factors, rule) if rule else None,
         )
 
     def update(gradients: Any, state: OverparameterizedState, params: Any = None, **extra: Any) -> Any:
-        _check(state, params, alignment, keep_products)
+        _check(state, params, alignment is not None, rule is not None, keep_products)
         changed = overwritten(state.written, params)
         refuse(changed, guard)
-        pulled, aligned = _gradients(plan, alignment, state, gradients)
-        before = _with_factors(params, state.factors)
+        pulled = _pulled(plan, state, gradients)
+        slopes = _transfer.slopes_of(plan, gradients, pulled) if rule == "gradient" else {}
+        aligned = _aligned(plan, alignment, state, pulled)
+        scaled = state.transfer
+        before = _with_factors(params, _transfer.seen(state.factors, scaled) if scaled else state.factors)
         steps, inner_state = inner.update(_with_factors(gradients, pulled), state.inner, before, **extra)
-        after = branches(params, optax.apply_updates(before, steps))
-        factors = {name: after[name] for name in plan}
-        made, products = all_contracted(plan, factors)
-        poisoned = changed if guard == "nan" else {}
-        updates = _updates(made, params, gradients, branches(params, steps), poisoned)
+        named = branches(params, steps)
+        if scaled:
+            factors, made, products = _transfer.step(plan, scaled, state.factors, named, slopes, params)
+        else:
+            after = branches(params, optax.apply_updates(before, steps))
+            factors = {name: after[name] for name in plan}
+            made, products = all_contracted(plan, factors)
+        updates = _updates(made, params, gradients, named, changed if guard == "nan" else {})
         arrived = named_leaves(optax.apply_updates(params, updates))
-        written = {name: sums(arrived[name], w) for name, w in made.items()}
         return updates, OverparameterizedState(
-            factors, inner_state, written, aligned, products if keep_products else {}
+            factors=factors,
+            inner=inner_state,
+            written={name: sums(arrived[name], w) for name, w in made.items()},
+            alignment=aligned,
+            products=products if keep_products else {},
+            transfer=_transfer.counted(plan, scaled, factors, rule) if scaled and rule else None,
         )
 
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _gradients(
-    plan: tn.Plan, alignment: tn.Alignment | None, state: OverparameterizedState, gradients: Any
-) -> tuple[dict[str, Factors], AlignmentState | None]:
-    """dL/dT_k of every planned weight, with that of the alignment loss, and the state of alignment after this update."""
-    pulled = _pulled(plan, state, gradients)
+def _aligned(
+    plan: tn.Plan, alignment: tn.Alignment | None, state: OverparameterizedState, pulled: dict[str, Factors]
+) -> AlignmentState | None:
+    """Adds the gradient of the alignment loss to those of the factors; returns the state of alignment after this update."""
     if alignment is None or state.alignment is None:
-        return pulled, None
+        return None
     aligned, pull = _alignment.loss_and_gradient(alignment, plan, state.factors, state.alignment)
     for name, parts in pull.items():
         pulled[name] = tuple(g if p is None else g + p for g, p in zip(pulled[name], parts, strict=True))
-    return pulled, aligned
+    return aligned
 
 
 def _updates(
@@ -132,17 +147,16 @@ def _rounded(array: Array, dtype: Any) -> Array:
     return array.astype(dtype)
 
 
-def _check(state: OverparameterizedState, params: Any, alignment: tn.Alignment | None, keep_products: bool) -> None:
+def _check(state: OverparameterizedState, params: Any, aligned: bool, scaled: bool, kept: bool) -> None:
     if params is None:
         raise TensorNetError(
             "overparameterize: update was called without params; needed the dense parameters, because the update is the "
             "way from them to contract(factors); call tx.update(grads, state, params)"
         )
-    if (alignment is None) != (state.alignment is None) or keep_products != bool(state.products):
+    if (aligned, scaled, kept) != (state.alignment is not None, state.transfer is not None, bool(state.products)):
         raise TensorNetError(
-            "overparameterize: transformation and state differ in whether there is alignment or products are kept; one of them "
-            "was made with "
-            "other arguments; make the state with this transformation's init"
+            "overparameterize: transformation and state differ in whether there is alignment, lr_transfer, or products are "
+            "kept; one of them was made with other arguments; make the state with this transformation's init"
         )
 
 

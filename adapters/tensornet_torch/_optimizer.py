@@ -14,7 +14,7 @@ from ._alignment import Aligner
 from ._exchange import Exchange, settle
 from ._handover import carry, forget_empty, hand_over
 from ._places import Places
-from ._saved import check_saved, inner_names, load_inner, names_of, state_of
+from ._saved import Settings, check_saved, inner_names, load_inner, names_of, state_of
 from ._stepper import Stepper
 from ._weight import Weight, factors_of
 
@@ -124,6 +124,8 @@ class Overparameterized(Optimizer):
                 self.inner.state.pop(factor, None)
         if self._aligner:
             self._aligner.restart()
+        if self._stepper.transfer:
+            self._stepper.transfer.restart()
         self._stepper.write()
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -155,18 +157,18 @@ class Overparameterized(Optimizer):
         state["gauge"] = str(self.gauge)
         if self._aligner:
             state["alignment"] = self._aligner.state()
+        if self._stepper.transfer:
+            state["lr_transfer"] = self._stepper.transfer.state()
         return state
 
     @torch.no_grad()
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from `state_dict()`: factors, inner state and hyper-parameters; the model's weights are written anew."""
         settle(self._model)
-        held, gauge = self.held(), str(self.gauge)
-        self._exchange.agreed(
-            lambda: check_saved(
-                state_dict, self.plan, self._weights, held=held, names=self._names, gauge=gauge, aligner=self._aligner
-            )
-        )
+        transfer = self._stepper.transfer
+        ours = Settings(self._names, str(self.gauge), self._aligner, transfer.rule if transfer else None)
+        held = self.held()
+        self._exchange.agreed(lambda: check_saved(state_dict, self.plan, self._weights, held, ours))
         with self._stepper.recovering():
             self._exchange.agreed(lambda: self._load(state_dict))
             self._stepper.write()
@@ -181,6 +183,8 @@ class Overparameterized(Optimizer):
                 factor.copy_(saved)
         if self._aligner:
             self._aligner.load(state["alignment"])
+        if self._stepper.transfer:
+            self._stepper.transfer.load(state["lr_transfer"])
 
     def held(self) -> dict[str, Tensor]:
         """What the inner optimiser trains on this process, by name: factor k of a weight as "weight.k", other parameters."""

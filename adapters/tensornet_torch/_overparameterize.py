@@ -13,6 +13,7 @@ from ._exchange import Alone, Exchange, is_sharded
 from ._handover import planned_parameters
 from ._optimizer import Overparameterized
 from ._portions import check_low_memory, check_norm, check_portions
+from ._transfer import rule_of
 from ._wrapped import inside
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def overparameterize(
     gauge: str | tn.Mixed = "balanced",
     max_factor_norm: float | None = None,
     low_memory: bool = False,
+    lr_transfer: bool | str = False,
     guard: str = "values",
     group: "ProcessGroup | None" = None,
 ) -> Overparameterized:
@@ -43,6 +45,9 @@ def overparameterize(
                step, as clip_grad_norm_ does in explicit training of the factors
     low_memory steps one weight after another, so that the gradients of the factors of one weight are alive at a time, and
                keeps no products of the contraction from a step to the next; costs a share of the contraction
+    lr_transfer  lets a step move each planned weight as far as a dense step at the same learning rate and weight decay would,
+               whatever its format: "sign" for Adam and other rules whose step has one length, "gradient" for SGD; True takes
+               what belongs to the optimiser's class. See docs/learning-rate.md and `tensornet.step_scales`
     guard      "values" reads each weight at every step, to notice whoever else writes it, and so waits for the device;
                "versions" asks autograd's version counters: costs nothing, misses writes through .data or a NumPy view
     group      the processes that train this model together: the factors of each weight, their inner state, contraction and
@@ -50,7 +55,8 @@ def overparameterize(
                process does all the work (right under DDP, costs more), or, where parameters are DTensors (FSDP2), the
                processes of their mesh
 
-    Weight decay, momentum and the learning rate act on the factors, as in explicit training of them. Gradient clipping
+    Weight decay, momentum and the learning rate act on the factors, as in explicit training of them, and with lr_transfer so
+    that W moves and decays as a dense weight does. Gradient clipping
     before the step acts on the dense gradient. Make LR schedulers on the optimiser that is returned.
 
     raises: TensorNetError if the optimiser does not hold a planned parameter, has stepped already or carries a scheduler,
@@ -61,6 +67,7 @@ def overparameterize(
     check_norm(max_factor_norm)
     if low_memory:
         check_low_memory(optimizer, max_factor_norm)
+    rule = rule_of(optimizer, lr_transfer)
     return Overparameterized(
         optimizer,
         model,
@@ -70,6 +77,7 @@ def overparameterize(
         gauge=gauge,
         max_factor_norm=max_factor_norm,
         low_memory=low_memory,
+        lr_transfer=rule,
         guard=guard,
     )
 

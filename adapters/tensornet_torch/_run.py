@@ -18,8 +18,9 @@ MOMENTS = {"mu": "exp_avg", "nu": "exp_avg_sq"}  # as a run calls them, and as t
 def to_run(optimizer: Overparameterized) -> Run:
     """What training goes on from: `to_run(optimizer).save(path)`.
 
-    Copied are the factors, the dense parameters that the optimiser trains beside them, and Adam's moments of both; not what
-    it does not train (frozen weights, buffers), hyper-parameters, schedulers, and the rotations of an alignment.
+    Copied are the factors, the dense parameters that the optimiser trains beside them, Adam's moments of both, and the scales
+    of lr_transfer; not what it does not train (frozen weights, buffers), hyper-parameters, schedulers, and the rotations of
+    an alignment.
     raises: TensorNetError for another inner optimiser than Adam or AdamW, which alone means the same to both frameworks
     """
     state = _state("to_run", optimizer)
@@ -35,7 +36,8 @@ def to_run(optimizer: Overparameterized) -> Run:
             f"optax counts once for all; go on in PyTorch, or let all of them have gradients from the first step"
         )
     moments = {kind: {n: _moments(values[n], each, key) for n, each in held.items()} for kind, key in MOMENTS.items()}
-    return Run(dict(optimizer.plan.formats), values, moments if steps else {}, max(steps, default=0))
+    scales = {name: tuple(m.tolist()) for name, m in state.get("lr_transfer", {}).get("scales", {}).items()}
+    return Run(dict(optimizer.plan.formats), values, moments if steps else {}, max(steps, default=0), scales)
 
 
 @torch.no_grad()
@@ -47,9 +49,8 @@ def from_run(run: Run, optimizer: Overparameterized) -> None:
     """
     state = _state("from_run", optimizer)
     parameters = _parameters(optimizer, state)
-    run.check(
-        optimizer.plan, {n: [tuple(x.shape) for x in state["factors"].get(n, [p])] for n, p in parameters.items()}
-    )
+    shapes = {n: [tuple(x.shape) for x in state["factors"].get(n, [p])] for n, p in parameters.items()}
+    run.check(optimizer.plan, shapes, scaled="lr_transfer" in state)
     state["factors"] = {name: run.values[name] for name in optimizer.plan}
     state["state"] = {
         part: {"step": torch.tensor(float(run.step))} | {key: run.moments[m][name][k] for m, key in MOMENTS.items()}
@@ -59,6 +60,9 @@ def from_run(run: Run, optimizer: Overparameterized) -> None:
     state["slots"] = {part: sorted(state["state"].get(part, ())) for part in state["slots"]}
     if "alignment" in state:
         state["alignment"] = {"steps": 0, "targets": {}}
+    if "lr_transfer" in state:
+        scales = {name: torch.tensor(run.scales[name], dtype=torch.float64) for name in optimizer.plan}
+        state["lr_transfer"] |= {"steps": run.step, "scales": scales}
     for name, parameter in parameters.items():
         if name not in optimizer.plan:
             parameter.copy_(run.values[name][0])

@@ -1,6 +1,7 @@
 """The optimiser's state by names of parameters, the same for any number of processes, and what it must have to be loaded."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,6 +16,16 @@ from ._handover import hyper_parameters
 from ._weight import Weight
 
 Groups = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a state must have been saved with: names of parameters by group, gauge, alignment, the rule of lr_transfer."""
+
+    names: Sequence[Sequence[str]]
+    gauge: str
+    aligner: Aligner | None
+    rule: str | None
 
 
 def names_of(groups: Groups, model: nn.Module) -> list[list[str]]:
@@ -53,13 +64,10 @@ def check_saved(
     state: Mapping[str, Any],
     plan: tn.Plan,
     weights: Mapping[str, Weight],
-    *,
     held: Mapping[str, Tensor],
-    names: Sequence[Sequence[str]],
-    gauge: str,
-    aligner: Aligner | None,
+    ours: Settings,
 ) -> None:
-    """Refuse a state of another kind of optimiser, another plan, another gauge, or with other alignment, or a part of one."""
+    """Refuse a state of another kind of optimiser, another plan, other settings, or a part of one."""
     if "formats" not in state:
         raise TensorNetError(
             "load_state_dict: this state has no factors; needed one from an over-parameterised optimiser; a plain "
@@ -77,12 +85,23 @@ def check_saved(
             f"load_state_dict: the state has factors of {', '.join(extra)}, which this plan does not; both must be the same "
             f"plan; make the plan that the state was saved with"
         )
-    if state["gauge"] != gauge:
+    if state["gauge"] != ours.gauge:
         raise TensorNetError(
-            f"load_state_dict: the state was saved with gauge={state['gauge']!r}, this optimiser has {gauge!r}; a resync and "
-            f"the teacher's factors depend on it; pass the same gauge to overparameterize"
+            f"load_state_dict: the state was saved with gauge={state['gauge']!r}, this optimiser has {ours.gauge!r}; a resync "
+            f"and the teacher's factors depend on it; pass the same gauge to overparameterize"
         )
-    _check_parameters(state, weights, held, names)
+    _check_parameters(state, weights, held, ours.names)
+    _check_alignment(state, ours.aligner)
+    rule = state.get("lr_transfer", {}).get("rule")
+    if rule != ours.rule:
+        raise TensorNetError(
+            f"load_state_dict: the state was saved with lr_transfer={rule or False!r}, this optimiser has "
+            f"{ours.rule or False!r}; needed the same, because a learning rate means another thing with it; make the optimiser "
+            f"as it was made then"
+        )
+
+
+def _check_alignment(state: Mapping[str, Any], aligner: Aligner | None) -> None:
     if (aligner is not None) != ("alignment" in state):
         here, there = ("with", "without") if aligner else ("without", "with")
         raise TensorNetError(

@@ -1,6 +1,6 @@
 """One step: dL/dW → dL/dT_k, the inner optimiser on the factors, W ← contract(T)."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from ._exchange import Exchange
 from ._guards import Guard, Proof
 from ._handover import refuse_direct, refuse_scheduled
 from ._portions import only, refuse_hooks
+from ._transfer import Transfer
 from ._weight import Pullback, Weight
 
 
@@ -36,10 +37,12 @@ class Stepper:
         guard: str,
         max_factor_norm: float | None,
         low_memory: bool,
+        lr_transfer: str | None,
     ) -> None:
         self.inner, self.exchange, self.weights, self.aligner = inner, exchange, weights, aligner
         self.guard = Guard(exchange, guard)
         self.max_factor_norm, self.low_memory = max_factor_norm, low_memory
+        self.transfer = Transfer(lr_transfer, weights) if lr_transfer else None
         self.alignment_loss, self.factor_norm = torch.tensor(float("nan")), torch.tensor(float("nan"))
         self._pullbacks: dict[str, Pullback] = {}
         self._losses: list[Tensor] = []
@@ -58,12 +61,14 @@ class Stepper:
         self.guard.refuse_changed()
 
     def step(self, closure: Callable[[], Any] | None) -> Any:
-        loss, by_itself = None, self.low_memory or self.exchange.group is not None
+        loss, by_itself = None, self.low_memory or self.exchange.group is not None or self.transfer is not None
         if closure is not None and by_itself:  # such optimisers evaluate it once, first
             with torch.enable_grad():
                 loss, closure = closure(), None
         having = self.exchange.with_gradient() if closure is None else []
         with self.recovering():
+            if self.transfer:
+                self.transfer.steps += 1
             if self.aligner:
                 self.exchange.together(self.aligner.begin_step)
             if closure is not None:
@@ -83,7 +88,8 @@ class Stepper:
             self._failed = False
 
     def _made(self, name: str) -> Tensor:
-        w, pullback = self.weights[name].contracted(keep=not self.low_memory)
+        weight, keep = self.weights[name], not self.low_memory
+        w, pullback = self.transfer.contracted(weight, keep=keep) if self.transfer else weight.contracted(keep=keep)
         if pullback is not None:
             self._pullbacks[name] = pullback
         return w
@@ -96,7 +102,7 @@ class Stepper:
         self.exchange.together(lambda: self._pull(gradients))
         self._over_all()
         proof = None if self._proven else Proof(self.weights.values(), self.guard)
-        self.exchange.together(lambda: self._step_inner(None))
+        self.exchange.together(lambda: self._step_factors(self.weights.values()))
         self._finish(proof)
 
     @torch.no_grad()
@@ -128,7 +134,7 @@ class Stepper:
     @torch.no_grad()
     def _pull(self, gradients: dict[str, Tensor]) -> None:
         for name, weight in self.weights.items():
-            weight.pull(gradients.pop(name, None), self._pullbacks.pop(name, None))
+            self._pull_one(weight, gradients.pop(name, None), self._pullbacks.pop(name, None))
         self._losses = [self.aligner.add_gradients(self.weights)] if self.aligner else []
 
     @torch.no_grad()
@@ -171,14 +177,30 @@ class Stepper:
 
     def _step_one(self, weight: Weight, gradient: Tensor | None) -> Tensor:
         own = {id(f) for f in weight.factors}
-        weight.pull(gradient, None)
+        self._pull_one(weight, gradient, None)
         loss = self.aligner.add_gradients([weight.name]) if self.aligner else torch.zeros(())
         with only(self.inner, lambda p: id(p) in own):
-            self._step_inner(None)
+            self._step_factors([weight])
         weight.clear()
         return loss
 
     # ---- both -------------------------------------------------------------------------------------------------------
+
+    def _pull_one(self, weight: Weight, gradient: Tensor | None, pullback: Pullback | None) -> None:
+        weight.pull(gradient, pullback)
+        if self.transfer:
+            self.transfer.note(weight, gradient)
+
+    def _step_factors(self, weights: Collection[Weight]) -> None:
+        """The inner step, by which these weights' factors move as far as their scales say."""
+        if not self.transfer:
+            self._step_inner(None)
+            return
+        for weight in weights:
+            self.transfer.lend(weight)
+        self._step_inner(None)
+        for weight in weights:
+            self.transfer.take(weight)
 
     def _note_alignment(self, losses: Sequence[Tensor]) -> None:
         self.alignment_loss = self.exchange.gathered(total(losses).to(self._dtype)).sum(0)
@@ -218,6 +240,8 @@ class Stepper:
             self._pullbacks.clear()
             for weight in self.weights.values():
                 weight.clear()
+            if self.transfer:
+                self.transfer.undo()
             self._failed = not self.exchange.recovers
             if not self._failed:
                 self._restore()

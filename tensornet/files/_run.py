@@ -4,7 +4,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,12 +35,15 @@ class Run:
              (out, in, *kernel)
     moments  "mu" and "nu" → the same of the running means of gradients and of their squares
     step     updates so far
+    scales   weight name → m_k of each factor, a number or one for each layer of a stack, where its steps are scaled
+             (lr_transfer, see `tensornet.step_scales`); else nothing
     """
 
     formats: Mapping[str, Format]
     values: Named
     moments: Mapping[str, Named]
     step: int
+    scales: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for kind, named in {VALUES: self.values, **self.moments}.items():
@@ -53,6 +56,12 @@ class Run:
                 )
             for name, fmt in self.formats.items():
                 fmt.check_factors(named[name])
+        given = {name: len(m) for name, m in self.scales.items()}
+        if given and given != {name: len(fmt.shapes) for name, fmt in self.formats.items()}:
+            raise TensorNetError(
+                f"Run: there are scales of {given}, needed one for each factor of {', '.join(self.formats) or 'no weight'}, or "
+                f"none at all, because a learning rate means the same for all of them; give the missing"
+            )
 
     def renamed(self, names: Mapping[str, str] | Callable[[str], str], /) -> "Run":
         """The same under other names, as two frameworks seldom agree on them.
@@ -67,10 +76,16 @@ class Run:
                 f"give different ones"
             )
         moments = {kind: _renamed(m, new) for kind, m in self.moments.items()}
-        return Run(_renamed(self.formats, new), _renamed(self.values, new), moments, self.step)
+        return Run(
+            _renamed(self.formats, new), _renamed(self.values, new), moments, self.step, _renamed(self.scales, new)
+        )
 
-    def check(self, formats: Mapping[str, Format], shapes: Mapping[str, Sequence[tuple[int, ...]]], /) -> None:
-        """Refuse to go on with weights of other names, formats or shapes of their arrays than those given."""
+    def check(
+        self, formats: Mapping[str, Format], shapes: Mapping[str, Sequence[tuple[int, ...]]], /, *, scaled: bool = False
+    ) -> None:
+        """Refuse to go on with weights of other names, formats or shapes of their arrays than those given, or with another
+        lr_transfer than `scaled`.
+        """
         missing, surplus = [n for n in shapes if n not in self.values], [n for n in self.values if n not in shapes]
         both = [n for n in shapes if n in self.values]
         unlike = [
@@ -83,6 +98,11 @@ class Run:
                 f"Run: it does not belong to these parameters: missing in the run {', '.join(missing) or 'nothing'}, only "
                 f"in the run {', '.join(surplus) or 'nothing'}, of another format or shape {', '.join(unlike) or 'nothing'}; "
                 f"needed the same, because none may keep a value of its own; make the same plan, and rename with run.renamed"
+            )
+        if bool(self.scales) != scaled:
+            raise TensorNetError(
+                f"Run: it is {'with' if self.scales else 'without'} lr_transfer, and what is to go on from it is not; needed "
+                f"the same, because a learning rate means another thing with it; pass lr_transfer to overparameterize as then"
             )
 
     def save(self, path: str | os.PathLike[str], /) -> None:
@@ -103,6 +123,7 @@ class Run:
             "version": VERSION,
             "step": self.step,
             "formats": {n: f.to_dict() for n, f in self.formats.items()},
+            "scales": self.scales,
             "checksums": {n: zlib.crc32(to_bytes(x)) for n, x in tensors.items()},
         }
         header = {n: (dtype_of(x) or "", tuple(x.shape)) for n, x in tensors.items()}
@@ -142,7 +163,7 @@ def _renamed(named: Mapping[str, Any], new: Callable[[str], str]) -> dict[str, A
 
 def _read(file: BufferedReader, size: int, framework: str) -> Run:
     entries, metadata = read_header(file, size)
-    formats, step, checksums = _noted(metadata)
+    formats, step, scales, checksums = _noted(metadata)
     if checksums.keys() != entries.keys():
         raise Unreadable(f"{sorted(checksums.keys() ^ entries.keys())} are noted but not there, or the other way round")
     kinds = dict.fromkeys([VALUES, *(name.partition("/")[0] for name in entries)])
@@ -151,10 +172,13 @@ def _read(file: BufferedReader, size: int, framework: str) -> Run:
         raise Unreadable(f"{', '.join(names)} are not of the same weights")
     arrays = {name: _array(file, name, entry, checksums[name], framework) for name, entry in entries.items()}
     read = {kind: {n: tuple(arrays[t] for t in ts) for n, ts in held.items()} for kind, held in names.items()}
-    return Run(formats, read.pop(VALUES), read, step)
+    try:
+        return Run(formats, read.pop(VALUES), read, step, scales)
+    except TensorNetError as error:
+        raise Unreadable(f"its parts do not fit ({error})") from error
 
 
-def _noted(metadata: Mapping[str, str]) -> tuple[dict[str, Format], int, dict[str, int]]:
+def _noted(metadata: Mapping[str, str]) -> tuple[dict[str, Format], int, dict[str, Any], dict[str, int]]:
     if KEY not in metadata:
         raise Unreadable(f"its metadata have no {KEY!r}, so that it holds something else than a run")
     note = parsed(metadata[KEY], "the note of its run")
@@ -165,9 +189,10 @@ def _noted(metadata: Mapping[str, str]) -> tuple[dict[str, Format], int, dict[st
         for fmt in formats.values():
             fmt.shapes, fmt.shape  # noqa: B018  # worked out from the fields, which anybody may have written
         step, checksums = int(note["step"]), dict(note["checksums"])
+        scales = {name: tuple(m) for name, m in note.get("scales", {}).items()}
     except Exception as error:  # whatever a format's own checks do not foresee
         raise Unreadable(f"the note of its run cannot be read ({type(error).__name__}: {error})") from error
-    return formats, step, checksums
+    return formats, step, scales, checksums
 
 
 def _names(kind: str, formats: Mapping[str, Format], entries: Mapping[str, Entry]) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ import tensornet_torch
 NAMES = (
     "Format Network Path Mixed TensorNetError formats testing files Plan plan top importance suggest Alignment align "
     "MPO LowRank Kronecker BlockTensorTrain Monarch Tucker CP TensorRing ConvMPO Padded "
-    "distance norm save load fit Fit truncate approximate Truncation spectra entropy Suggestion Cost Machine draw"
+    "distance norm save load fit Fit truncate approximate Truncation spectra entropy Suggestion Cost Machine draw step_scales"
 )
 
 ATTRIBUTES = "shape shapes bonds num_params scale central auxiliary decompose contract linearize apply pullback"

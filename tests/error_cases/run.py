@@ -69,6 +69,18 @@ CASES = {
         lambda: RUN.check({}, {"head": [(2,)], "w": list(FMT.shapes)}),
         r"missing in the run head, only in the run bias, of another format or shape w LowRank\(.*\) for None; .*run.renamed",
     ),
+    "scales of half of it": (
+        lambda: dataclasses.replace(RUN, scales={"w": (1.0,)}),
+        r"Run: there are scales of \{'w': 1\}, needed one for each factor of w, or none at all",
+    ),
+    "scales of others in a file": (
+        note(lambda n: n.update(scales={"v": [1.0, 2.0]})),
+        rf"its parts do not fit \(Run: there are scales of \{{'v': 2\}}{WHOLE}",
+    ),
+    "scales to go on with": (
+        lambda: RUN.check({"w": FMT}, SHAPES, scaled=True),
+        r"Run: it is without lr_transfer, and what is to go on from it is not; needed the same",
+    ),
     "another shape": (lambda: RUN.check({"w": FMT}, SHAPES | {"bias": [(5,)]}), r"bias \[\(4,\)\] for \[\(5,\)\]"),
     "complex": (
         lambda: save(values={"bias": (np.zeros(2, complex),)}, formats={}, moments={}),

@@ -51,6 +51,8 @@ def _of(place: Place) -> str | None:
             return name
         case ("factors", name, number) | ("alignment", "targets", name, number):
             return f"{name}.{number}"
+        case ("lr_transfer", "scales", name):
+            return f"{name}.0"
     return None
 
 
@@ -79,6 +81,8 @@ def _nested(entries: Mapping[Place, Any]) -> dict[str, Any]:
         level[place[-1]] = value
     if "alignment" in state:
         state["alignment"].setdefault("targets", {})
+    if "lr_transfer" in state:
+        state["lr_transfer"].setdefault("scales", {})
     return {key: _lists(value) for key, value in state.items()}
 
 

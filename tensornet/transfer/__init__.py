@@ -1,0 +1,10 @@
+"""A learning rate that transfers: steps of the factors by which W moves as far as by a dense step at the same rate."""
+
+from ._bound import reach as reach
+from ._bound import share as share
+from ._bound import slopes as slopes
+from ._scales import RULES as RULES
+from ._scales import check_rule as check_rule
+from ._scales import lent as lent
+from ._scales import moved as moved
+from ._scales import step_scales as step_scales

@@ -1,0 +1,209 @@
+"""Steps of factors by which W moves as far as by a dense step: against loops in NumPy, and in every library."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from libraries import BY_NAME
+
+import tensornet as tn
+from tensornet.transfer import RULES, lent, moved, reach, share, slopes, step_scales
+from tensornet.transfer._probe import probe
+
+FORMATS = {
+    "mpo 2": tn.MPO.for_shape((8, 12), cores=2),
+    "mpo 5": tn.MPO.for_shape((8, 12), cores=5),
+    "padded": tn.MPO.for_shape((7, 11), cores=3, pad=True),
+    "low rank": tn.LowRank(8, 6, 3),
+    "kronecker": tn.Kronecker((2, 4), (3, 2), 2),
+    "blocks": tn.Monarch((2, 3), (3, 2)),
+    "kernels": tn.ConvMPO((2, 2), (3, 2), (3,)),
+}
+EACH = pytest.mark.parametrize("fmt", FORMATS.values(), ids=FORMATS)
+RULE = pytest.mark.parametrize("rule", RULES)
+
+
+def factors_of(fmt, *lead, dtype=np.float64, seed=0):
+    rng = np.random.default_rng(seed)
+    return tuple(np.asarray(rng.normal(size=(*lead, *s)), dtype) for s in fmt.shapes)
+
+
+def contracted(fmt, factors):
+    """By one einsum over the declared indices, the padding cut off."""
+    network, number = fmt.network, {}
+    for i, _ in network.sizes:
+        number[i] = len(number)
+    operands = [x for f, held in zip(factors, network.factors, strict=True) for x in (f, [number[i] for i in held])]
+    matrix = np.einsum(*operands, [number[i] for i in network.output]).reshape(network.shape)
+    out, features = fmt.matrix_shape
+    return matrix[:out, :features].reshape(fmt.shape)
+
+
+def pulled_by_entries(fmt, factors, g):
+    """∂⟨G, W⟩/∂T_k, one entry after another: W is linear in each."""
+    pulled = []
+    for k, f in enumerate(factors):
+        part = np.zeros(f.shape)
+        for place in itertools.product(*map(range, f.shape)):
+            unit = np.zeros(f.shape)
+            unit[place] = 1
+            part[place] = np.sum(g * contracted(fmt, [*factors[:k], unit, *factors[k + 1 :]]))
+        pulled.append(part)
+    return pulled
+
+
+def rms(x):
+    return math.sqrt(np.mean(np.abs(x) ** 2))
+
+
+@EACH
+@RULE
+def test_scales_are_those_of_a_loop(fmt, rule):
+    factors = factors_of(fmt)
+    g = probe(fmt.shape, factors[0])
+    step, dense = (np.sign, 1.0) if rule == "sign" else (np.asarray, rms(g))
+    pulled = pulled_by_entries(fmt, factors, g)
+    c = [rms(contracted(fmt, [*factors[:k], step(p), *factors[k + 1 :]])) / dense for k, p in enumerate(pulled)]
+    found = step_scales(fmt, factors, rule=rule)
+    np.testing.assert_allclose(found, [1 / (len(c) * x) for x in c], rtol=1e-12)
+
+
+@RULE
+def test_scales_are_the_same_in_every_library(library, rule):
+    fmt, xp = FORMATS["low rank" if library.name == "jax" else "mpo 5"], library.xp
+    factors = factors_of(fmt, dtype=np.float32)
+    found = step_scales(fmt, [xp.asarray(f) for f in factors], rule=rule)
+    assert all(m.dtype == xp.float32 and m.shape == () for m in found)
+    np.testing.assert_allclose([float(m) for m in found], step_scales(fmt, factors, rule=rule), rtol=1e-5)
+
+
+def test_the_probe_is_the_same_to_the_bit_in_every_library(library):
+    xp = library.xp
+    found = np.asarray(probe((5, 7, 2), xp.zeros(1, dtype=xp.float32)))
+    assert found.dtype == np.float32
+    assert np.array_equal(found, probe((5, 7, 2), np.zeros(1, np.float32)))
+
+
+def test_the_probe_looks_random():
+    """Mean, variance, neighbours, and the largest singular value of a random matrix (√rows + √cols)."""
+    g = probe((300, 200), np.zeros(1))
+    assert abs(g.mean()) < 5 / math.sqrt(g.size)
+    assert abs(g.var() - 1) < 5 / math.sqrt(g.size)
+    assert np.abs(g).max() <= math.sqrt(3)
+    for a, b in ((g[1:], g[:-1]), (g[:, 1:], g[:, :-1])):
+        assert abs((a * b).mean()) < 5 / math.sqrt(a.size)
+    assert np.linalg.norm(g, 2) < 1.05 * (math.sqrt(300) + math.sqrt(200))
+
+
+@RULE
+def test_a_stack_has_scales_of_its_own_for_each(rule):
+    fmt = FORMATS["mpo 5"]
+    stack = [f * np.reshape([1.0, 3.0], (2, 1, 1, 1, 1)) for f in factors_of(fmt, 2)]
+    found = step_scales(fmt, stack, rule=rule)
+    for n in (0, 1):
+        alone = step_scales(fmt, [f[n] for f in stack], rule=rule)
+        np.testing.assert_allclose([m[n] for m in found], alone, rtol=1e-12)
+
+
+def test_jit_gives_the_same():
+    jax = pytest.importorskip("jax")
+    fmt, xp = FORMATS["low rank"], BY_NAME["jax"].xp
+    factors = [xp.asarray(f) for f in factors_of(fmt)]
+    np.testing.assert_allclose(jax.jit(lambda *f: step_scales(fmt, f))(*factors), step_scales(fmt, factors), rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_neither_over_nor_underflow(size):
+    """c_k of two factors is as large as the other one."""
+    fmt = FORMATS["low rank"]
+    factors = factors_of(fmt, dtype=np.float32)
+    found = step_scales(fmt, [f * np.float32(size) for f in factors])
+    np.testing.assert_allclose(np.asarray(found) * np.float32(size), step_scales(fmt, factors), rtol=1e-5)
+
+
+@EACH
+def test_a_zero_weight_is_moved_by_the_factors_that_can(fmt):
+    """As far as by a dense step, and no multiplier is infinite."""
+    factors = fmt.decompose(np.zeros(fmt.shape))
+    scales = step_scales(fmt, factors)
+    assert all(np.isfinite(scales))
+    alive = [k for k, m in enumerate(scales) if m > 0]
+    assert alive
+    pulled = fmt.pullback(factors, probe(fmt.shape, factors[0]))
+    after = moved(factors, scales, [1e-6 * np.sign(p) for p in pulled])
+    assert rms(fmt.contract(after)) == pytest.approx(1e-6, rel=0.25)
+
+
+def test_complex_weights():
+    fmt = tn.LowRank(6, 4)
+    rng = np.random.default_rng(0)
+    factors = fmt.decompose(rng.normal(size=(6, 4)) + 1j * rng.normal(size=(6, 4)))
+    scales = step_scales(fmt, factors)
+    pulled = fmt.pullback(factors, probe(fmt.shape, factors[0]) + 0j)
+    for k, (m, p) in enumerate(zip(scales, pulled, strict=True)):
+        term = fmt.contract([*factors[:k], p / np.abs(p), *factors[k + 1 :]])
+        assert m == pytest.approx(1 / (2 * rms(term)))
+
+
+# ---- steps ----------------------------------------------------------------------------------------------------------
+
+
+@EACH
+def test_a_first_step_of_signs_moves_w_by_the_rate(fmt):
+    """For a gradient of its own, of any rank: between what independent and what parallel shares would come to."""
+    rng, rate = np.random.default_rng(1), 1e-5
+    w = rng.normal(size=fmt.shape) / 4
+    factors = fmt.decompose(w)
+    for g in (
+        rng.normal(size=fmt.shape),
+        np.ones(fmt.shape) * rng.normal(size=(fmt.shape[0], *[1] * (len(fmt.shape) - 1))),
+    ):
+        steps = [-rate * np.sign(p) for p in fmt.pullback(factors, g)]
+        after = fmt.contract(moved(factors, step_scales(fmt, factors), steps))
+        assert 0.5 < rms(after - fmt.contract(factors)) / rate < 1.5
+
+
+@EACH
+def test_a_first_step_of_gradients_moves_w_by_the_rate_times_its_gradient(fmt):
+    rng, rate = np.random.default_rng(1), 1e-6
+    factors = fmt.decompose(rng.normal(size=fmt.shape))
+    g = 7 * rng.normal(size=fmt.shape)
+    pulled = fmt.pullback(factors, g)
+    scales = step_scales(fmt, factors, rule="gradient")
+    after = fmt.contract(moved(factors, scales, [-rate * p for p in pulled]))
+    assert 0.5 < rms(after - fmt.contract(factors)) / (rate * rms(g)) < 1.2
+    found = reach(scales, [-rate * p for p in pulled], slopes(g, pulled, 0))
+    assert found == pytest.approx(rate * rms(g))  # a dense step's length, whatever the factors
+
+
+@EACH
+def test_decay_of_what_is_lent_is_the_decay_of_w(fmt):
+    """u_k = −ηλ · what the rule sees; to first order, whatever the number of factors."""
+    factors, shrink = fmt.decompose(np.random.default_rng(2).normal(size=fmt.shape)), 1e-6
+    scales = step_scales(fmt, factors)
+    after = fmt.contract(moved(factors, scales, [-shrink * f for f in lent(factors, scales)]))
+    before = fmt.contract(factors)
+    np.testing.assert_allclose((before - after) / shrink, before, rtol=1e-4, atol=1e-6)
+
+
+def test_a_factor_that_cannot_move_w_is_left_out():
+    scales = (np.asarray(0.0), np.asarray(2.0))
+    steps = (np.full((3,), 100.0), np.full((4,), -0.5))
+    assert reach(scales, steps) == 0.5
+    assert np.array_equal(lent(steps, scales)[0], np.zeros(3))
+    assert np.array_equal(lent(steps, scales)[1], steps[1] / 2)
+    assert np.array_equal(moved(steps, scales, steps)[0], steps[0])
+
+
+def test_the_share_brings_w_back_to_the_reach():
+    """Each of a stack for itself; and what does not move, or has no bound, is left alone."""
+    before = np.zeros((4, 2, 3))
+    after = before + np.reshape([1.0, 4.0, 0.0, 9.0], (4, 1, 1))
+    found = share(np.asarray([2.0, 1.0, 0.0, math.inf]), before, after)
+    np.testing.assert_allclose(found, [1.0, 0.25, 1.0, 1.0])
+
+
+def test_without_a_gradient_a_linear_rule_has_no_bound():
+    zero = np.zeros((2, 2))
+    assert reach((np.asarray(1.0),), (np.ones(3),), slopes(zero, (np.zeros(3),), 0)) == math.inf
