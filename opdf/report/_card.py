@@ -121,7 +121,7 @@ def _made(config: Mapping[str, Any], summary: Summary) -> str:
     if "steps" in summary and "seconds" in summary:
         step = f", a step {number(summary['step_ms'])} ms in the median" if "step_ms" in summary else ""
         parts.append(f"{summary['steps']:,} steps in {summary['seconds']:,.0f} s{step}.\n")
-    if "command" in summary:
+    if summary.get("command"):  # none, where Python called
         parts.append(f"```sh\n{command_without_folders(summary['command'])}\n```\n")
     parts.append(f"<details><summary>Configuration</summary>\n\n```toml\n{tomli_w.dumps(shown)}```\n</details>\n")
     if "versions" in summary:

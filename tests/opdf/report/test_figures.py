@@ -73,6 +73,8 @@ def test_training_shows_every_term_dev_and_the_teacher():
 def test_values_of_many_magnitudes_get_a_logarithmic_axis_and_others_none():
     losses, dev, *_ = training_figure(records(4), SUMMARY).axes
     assert (losses.get_yscale(), dev.get_yscale()) == ("log", "linear")
+    nothing_lost = [{"step": step, "loss": loss} for step, loss in enumerate((100.0, 1.0, 0.0))]
+    assert training_figure(nothing_lost, SUMMARY).axes[0].get_yscale() == "linear", "0 has no logarithm"
     _, alignment = tensor_figure(records(8, ("a.weight",)), SUMMARY).axes
     assert alignment.get_yscale() == "log"
 

@@ -77,12 +77,17 @@ def test_a_terminal_has_a_bar_for_each_phase():
     assert re.search(r"train +━+ 3/3 .* left .* loss 0\.33, dev f1 0\.3", train)
 
 
-def test_a_bar_begins_anew():
+def test_a_bar_goes_on_and_begins_anew():
     display = Bars(Console(file=io.StringIO(), width=100))
-    for done in (1, 2, 1):
-        display.show("evaluate", done, 2, "")
+    display.show("evaluate", 1, 2, "")
+    (task,) = display._bars.tasks
+    begun = task.start_time
+    display.show("evaluate", 2, 2, "")
+    assert (task.completed, task.finished, task.start_time) == (2, True, begun)
+    display.show("evaluate", 1, 2, "")
+    assert (task.completed, task.finished) == (1, False)
+    assert task.start_time > begun
     display.close()
-    assert [(task.completed, task.finished) for task in display._bars.tasks] == [(1, False)]
 
 
 def test_quiet_is_quiet():
