@@ -52,7 +52,7 @@ def sweep(
             another key.
         workers: Processes on this machine; by default one for each core, or one if training.device is no CPU.
         out: Folder of all runs, of results.json, results.csv and results.png.
-        report: Run nothing; print what is there and what is missing.
+        report: Run nothing; print (and write) what is there, and what is missing.
         as_json: Print results.json instead of the table.
     """
     made, asked = read(config, out, seeds=seeds, select_seeds=select_seeds, grid=grid, overrides=overrides)

@@ -62,6 +62,8 @@ def _ends(axes: Axes, results: Results) -> None:
     if baseline.runs:
         axes.axvline(100 * spread(baseline.test)[0], color="#000000", linewidth=0.8, linestyle=":")
     axes.set_yticks(range(len(rows)), [r.arm.title for r in rows])
+    for label, row in zip(axes.get_yticklabels(), rows, strict=True):
+        label.set_color(_colour(results, row))
     axes.set_ylim(-0.6, len(rows) - 0.3)
     axes.set_xlabel(
         f"test {results.metric} × 100 at each arm's chosen point\n"
@@ -95,9 +97,7 @@ def _curves(axes: Axes, results: Results, key: str) -> None:
             continue
         xs, means, stds = zip(*((x, 100 * mean, 100 * std) for x, (mean, std) in curve), strict=True)
         colour = _colour(results, row)
-        axes.errorbar(
-            xs, means, yerr=stds, fmt="o-", color=colour, label=row.arm.title, linewidth=1.6, markersize=4, capsize=2
-        )
+        axes.errorbar(xs, means, yerr=stds, fmt="o-", color=colour, linewidth=1.6, markersize=4, capsize=2)
         heights += means
         positions |= set(xs)
         if row.chosen and key in row.chosen.values:
@@ -116,9 +116,8 @@ def _curves(axes: Axes, results: Results, key: str) -> None:
         axes.set_xticks(sorted(positions), [f"{x:g}" for x in sorted(positions)])
         axes.set_xticks([], minor=True)
     if heights:
-        axes.set_ylim(bottom=_floor(heights))
-        axes.legend(frameon=False, fontsize=8, loc="best")
-    axes.set_xlabel(f"{key}  (ring: chosen)")
+        axes.set_ylim(*_limits(heights))
+    axes.set_xlabel(f"{key}  (ring: chosen; colours as on the left)")
     axes.set_ylabel(f"dev {results.metric} × 100, mean ± std of {results.sweep.select_seeds} seeds")
 
 
@@ -132,8 +131,9 @@ def _best(row: Row, key: str) -> list[tuple[float, tuple[float, float]]]:
     return sorted(found.items())
 
 
-def _floor(heights: Sequence[float]) -> float:
-    """Where the axis begins: a point far below all others must not press these into a line; its curve leaves the frame."""
-    top, span = max(heights), max(heights) - float(np.median(heights))
-    lowest = max(min(heights), top - 6 * span) if span else min(heights)
-    return lowest - 0.05 * max(top - lowest, 1.0)
+def _limits(heights: Sequence[float]) -> tuple[float, float]:
+    """A point far below all others must not press these into a line: its curve leaves the frame."""
+    top, middle = max(heights), float(np.median(heights))
+    lowest = max(min(heights), top - 2.5 * (top - middle))
+    margin = 0.1 * max(top - lowest, 1.0)
+    return lowest - margin, top + margin

@@ -44,7 +44,7 @@ def work(sweep: Sweep, run: Run) -> None:
         jobs = ready(sweep, state)
         if not jobs:
             return
-        if not any(_done(sweep, state, job, run) for job in jobs):
+        if not any(_attempted(sweep, state, job, run) for job in jobs):
             time.sleep(POLL)
 
 
@@ -54,8 +54,8 @@ def fail(folder: Path, message: str) -> None:
         file.write(message.encode())
 
 
-def _done(sweep: Sweep, state: State, job: Job, run: Run) -> bool:
-    """Whether the run was this worker's; it may have failed."""
+def _attempted(sweep: Sweep, state: State, job: Job, run: Run) -> bool:
+    """Whether nothing is left to do of it; False where another worker has it."""
     folder = sweep.out / job.folder
     folder.mkdir(parents=True, exist_ok=True)
     before = holder(folder)

@@ -16,7 +16,7 @@ import sweep_runs
 from opdf.sweep import Job, State, look, read, run_all
 from opdf.sweep._claim import holder
 from opdf.sweep._results import results
-from opdf.sweep._work import _done, work
+from opdf.sweep._work import _attempted, work
 from tensornet import TensorNetError
 
 TESTS = Path(sweep_runs.__file__).parent
@@ -160,7 +160,7 @@ seeds = 4
 def test_one_failure_does_not_stop_the_others(tmp_path):
     """An error, an exit, a killed process and a run that leaves nothing; started again, they are tried again."""
     sweep = swept(tmp_path, ONE.replace("seeds = 4", "seeds = 6"))
-    state = run_all(sweep, 2, sweep_runs.failing)
+    state = run_all(sweep, 1, sweep_runs.failing)
     assert {job.seed for job in state.finished} == {0, 5}
     why = {job.seed: said for job, said in state.failed.items()}
     assert why[1] == "no such data; give some"
@@ -206,7 +206,7 @@ def test_a_run_that_somebody_finished_meanwhile_is_left_alone(tmp_path):
     job = Job("kd", "default", 0)
     (sweep.out / job.folder).mkdir(parents=True)
     (sweep.out / job.folder / "summary.json").write_text("{}")
-    assert _done(sweep, State(), job, sweep_runs.run)
+    assert _attempted(sweep, State(), job, sweep_runs.run)
     assert not (sweep.out / sweep_runs.LOG).exists()
 
 
