@@ -121,10 +121,38 @@ def test_fields_without_segments(words, tmp_path):
     assert set(task.train.batch([0])) == {"input_ids", "attention_mask"}
 
 
-def test_long_pairs_lose_the_longer_text(words, tmp_path):
-    task = load(TaskSpec("rte", task_files.rte(tmp_path), max_length=8), words)
-    assert set(task.train.lengths) == {8}
-    assert all(text.endswith("a film") for text in texts(task, "train"))
+@pytest.mark.parametrize("longer", [0, 1])
+def test_long_pairs_lose_the_longer_text(longer, words, tmp_path):
+    texts = ["a film", "the film is not"]
+    pair = "\t".join(texts if longer else texts[::-1])
+    rows = [f"{n}\t{pair}\tentailment\n{n}\t{pair}\tnot_entailment\n" for n in range(5)]
+    for part in ("train", "dev"):
+        (tmp_path / f"{part}.tsv").write_text("index\tsentence1\tsentence2\tlabel\n" + "".join(rows))
+    task = load(TaskSpec("rte", tmp_path, max_length=8), words)
+    first, second = ("a film", "the film is") if longer else ("the film is", "a film")
+    assert task.tokenizer.decode(task.train.fields["input_ids"][0]) == f"[CLS] {first} [SEP] {second} [SEP]"
+
+
+def test_the_tokenizer_says_how_to_pad(words, tmp_path):
+    """Not every padding is row 0, and no batch is longer than max_length."""
+    task_files.tokenizer(tmp_path / "tokenizer")
+    vocabulary = (tmp_path / "tokenizer" / "vocab.txt").read_text().split()
+    (tmp_path / "tokenizer" / "vocab.txt").write_text("\n".join([*vocabulary[1:], vocabulary[0]]) + "\n")
+    spec = TaskSpec("sst2", task_files.sst2(tmp_path), tokenizer=str(tmp_path / "tokenizer"), max_length=7)
+    for examples in ((task := load(spec)).train, task.dev, task.test):
+        assert (examples.pad_id, examples.limit) == (len(vocabulary) - 1, 7)
+    assert task.train.batch([0])["input_ids"].tolist()[0][-1] == len(vocabulary) - 1
+
+
+@pytest.mark.parametrize("part", ["train", "dev", "test"])
+@pytest.mark.parametrize("name", ["mrpc", "rte", "stsb"])
+def test_pairs_keep_their_order(name, part, words, tmp_path):
+    """The first text of the tiny files says its number; what the second begins or ends with tells it apart."""
+    task = load(TaskSpec(name, task_files.WRITERS[name](tmp_path)), words)
+    for row in getattr(task, part).fields["input_ids"]:
+        first = task.tokenizer.decode(row).split("[SEP]")[0]
+        assert first.endswith(("good ", "bad "))
+        assert name != "mrpc" or first.startswith('[CLS] "')
 
 
 def test_the_tokenizer_is_saved_as_it_was_read(words, tmp_path):
