@@ -1,6 +1,6 @@
 """What all panels share."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c8c8c")
 WIDE = 20.0  # values that span more than this factor are easier to read on a logarithmic axis
+DEEP = 1e5  # what is smaller than the largest value by more than this is left below the axis
 
 Points = Iterable[tuple[int, Any]]
 
@@ -44,13 +45,19 @@ def finish(axes: Axes, label: str, scale: Literal["linear", "log"] = "linear") -
     """Label and spines. A logarithmic scale is taken where values span orders of magnitude, and none is 0."""
     axes.set_ylabel(label)
     axes.spines[["top", "right"]].set_visible(False)
-    if scale == "linear":
-        return
-    drawn: Sequence[Any] = [line.get_ydata() for line in axes.lines if len(np.shape(line.get_ydata()))]
-    values = np.concatenate([np.asarray(y, np.float64) for y in drawn]) if drawn else np.zeros(0)
-    values = values[np.isfinite(values)]
-    if len(values) and values.min() > 0 and values.max() > WIDE * values.min():
+    if scale == "log" and _span(axes) > WIDE:
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.set_ylim(bottom=max(axes.get_ylim()[0], axes.get_ylim()[1] / DEEP))
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if _span(axes) < 1e3 else (1,)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_locator(NullLocator())
+    else:
+        axes.ticklabel_format(axis="y", scilimits=(-3, 4))
+
+
+def _span(axes: Axes) -> float:
+    """Largest over smallest value of its curves; 1 where one is 0 or less, or there are none."""
+    curves = [np.asarray(line.get_ydata(), np.float64) for line in axes.lines]
+    values = np.concatenate([np.ones(0), *curves])
+    values = values[np.isfinite(values)]
+    return float(values.max() / values.min()) if len(values) and values.min() > 0 else 1.0

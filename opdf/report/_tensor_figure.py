@@ -16,23 +16,25 @@ Records = list[dict[str, Any]]
 Curves = dict[str, list[tuple[int, float]]]  # of each weight
 
 SHOWN = 6  # layers in a legend; of more, as many are named from the first to the last
-PANELS = {"entropies": "bond entropy in nats", "alignment": "alignment loss"}
+ENTROPY, CHANGE, ALIGNMENT = "bond entropy in nats", "its change since the first look, in nats", "alignment loss"
 THIN = "thin: each weight,\n   mean over its bonds\nthick: mean of a layer"
 
 
 def tensor_figure(records: Records, summary: Mapping[str, Any]) -> Figure | None:
     """Side by side, as far as they were looked at; None where neither was."""
-    found = {name: curves for name in PANELS if (curves := _curves(records, name))}
-    if not found:
+    entropies = _curves(records, "entropies")
+    panels = {ENTROPY: entropies, CHANGE: _changes(entropies), ALIGNMENT: _curves(records, "alignment")}
+    panels = {label: curves for label, curves in panels.items() if curves}
+    if not panels:
         return None
-    figure = blank(title(summary, "Factors"), (1 + 5 * len(found), 4.2))
-    panels = figure.subplots(1, len(found), squeeze=False)[0]
-    for axes, (name, curves) in zip(panels, found.items(), strict=True):
+    figure = blank(title(summary, "Factors"), (1.5 + 4.5 * len(panels), 4.2))
+    drawn = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (label, curves) in zip(drawn, panels.items(), strict=True):
         _draw(axes, curves)
         axes.set_xlabel("optimiser steps")
         axes.set_xlim(left=0)
-        finish(axes, PANELS[name], "log" if name == "alignment" else "linear")
-    handles = {h.get_label(): h for axes in panels for h in axes.get_legend_handles_labels()[0]}
+        finish(axes, label, "log" if label == ALIGNMENT else "linear")
+    handles = {h.get_label(): h for axes in drawn for h in axes.get_legend_handles_labels()[0]}
     figure.legend(
         handles=handles.values(), loc="outside right upper", frameon=False, fontsize=8, title=THIN, title_fontsize=8
     )
@@ -43,6 +45,12 @@ def _curves(records: Records, name: str) -> Curves:
     """Of each weight, the mean over its bonds at each evaluation."""
     weights = dict.fromkeys(weight for record in records for weight in record.get(name, {}))
     return {w: [(step, float(np.mean(value))) for step, value in series(records, name, w)] for w in weights}
+
+
+def _changes(curves: Curves) -> Curves:
+    """From the first look on; {} where there was one alone."""
+    changes = {w: [(step, value - curve[0][1]) for step, value in curve] for w, curve in curves.items()}
+    return changes if any(len(curve) > 1 for curve in curves.values()) else {}
 
 
 def _draw(axes: Axes, curves: Curves) -> None:

@@ -19,7 +19,9 @@ def training_figure(records: Records, summary: Mapping[str, Any]) -> Figure | No
     """Two by two; None where no loss was recorded."""
     if not any("loss" in record for record in records):
         return None
-    figure = blank(title(summary, "Training"), (11, 7))
+    window = _window(sum("loss" in record for record in records))
+    said = f"   (faint: each step, bold: median of the last {window})" if window > 1 else ""
+    figure = blank(title(summary, "Training") + said, (11, 7))
     panels = figure.subplots(2, 2, sharex=True)
     _losses(panels[0, 0], records)
     _dev(panels[0, 1], records, summary)
@@ -33,17 +35,14 @@ def training_figure(records: Records, summary: Mapping[str, Any]) -> Figure | No
 
 
 def _losses(axes: Axes, records: Records) -> None:
+    _curve(axes, series(records, "loss"), "black", "loss")
     terms = dict.fromkeys(name for record in records for name in record.get("terms", {}))
     for name, colour in zip(terms, COLOURS * len(terms), strict=False):
         _curve(axes, series(records, "terms", name), colour, name)
     if any("alignment_loss" in record for record in records):
         _curve(axes, series(records, "alignment_loss"), "#999933", "alignment, unweighted")
-    _curve(axes, series(records, "loss"), "black", "loss")
     finish(axes, "loss and its weighted terms", "log")
-    window = _window(sum("loss" in record for record in records))
-    if window > 1:
-        axes.set_title(f"faint: each step, bold: median of the last {window}", loc="left", fontsize=8)
-    axes.legend(frameon=False, fontsize=8, loc="upper right", ncols=2)
+    axes.legend(frameon=False, fontsize=8, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
 
 
 def _dev(axes: Axes, records: Records, summary: Mapping[str, Any]) -> None:
@@ -58,7 +57,7 @@ def _dev(axes: Axes, records: Records, summary: Mapping[str, Any]) -> None:
         axes.axvline(summary["best_step"], color="#8c8c8c", linewidth=0.8, linestyle=":", label="shipped")
     finish(axes, "score on dev")
     if axes.lines:
-        axes.legend(frameon=False, fontsize=8, loc="lower right")
+        axes.legend(frameon=False, fontsize=8, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
 
 
 def _curve(axes: Axes, points: Points, colour: str, label: str, smooth: bool = True) -> None:

@@ -52,7 +52,7 @@ def test_files_are_written_where_there_is_something_to_show(tmp_path):
     ):
         (tmp_path / name).mkdir()
         assert written(tmp_path / name, found) == expected
-        assert [imread(tmp_path / name / path).shape for path in expected] == [(1050, 1650, 4), (630, 1650, 4)][
+        assert [imread(tmp_path / name / path).shape for path in expected] == [(1050, 1650, 4), (630, 2250, 4)][
             : len(expected)
         ]
     assert not (tmp_path / "nothing" / "figures").exists()
@@ -75,7 +75,11 @@ def test_values_of_many_magnitudes_get_a_logarithmic_axis_and_others_none():
     assert (losses.get_yscale(), dev.get_yscale()) == ("log", "linear")
     nothing_lost = [{"step": step, "loss": loss} for step, loss in enumerate((100.0, 1.0, 0.0))]
     assert training_figure(nothing_lost, SUMMARY).axes[0].get_yscale() == "linear", "0 has no logarithm"
-    _, alignment = tensor_figure(records(8, ("a.weight",)), SUMMARY).axes
+    deep = [{"step": step, "loss": loss} for step, loss in enumerate((1e-12, 1e-3, 1.0))]
+    axes = training_figure(deep, SUMMARY).axes[0]
+    assert axes.get_ylim()[0] > 1e-6, "a value next to nothing does not flatten the rest"
+    assert len([tick for tick in axes.get_yticks() if axes.get_ylim()[0] <= tick <= axes.get_ylim()[1]]) > 2
+    *_, alignment = tensor_figure(records(8, ("a.weight",)), SUMMARY).axes
     assert alignment.get_yscale() == "log"
 
 
@@ -102,9 +106,10 @@ def test_weights_are_drawn_by_layer_and_few_are_named(tmp_path):
     named = [text.get_text() for text in figure.legends[0].get_texts()]
     assert named == ["layer 0", "layer 2", "layer 4", "layer 7", "layer 9", "layer 11", "outside layers"]
     assert len(named) == SHOWN + 1
-    entropies, alignment = figure.axes
-    assert len(entropies.lines) == len(alignment.lines) == 25 + 13
+    entropies, changes, alignment = figure.axes
+    assert len(entropies.lines) == len(changes.lines) == len(alignment.lines) == 25 + 13
     assert list(lines(entropies)["layer 0"][1]) == [1.5, 2.5]
+    assert list(lines(changes)["layer 0"][1]) == [0.0, 1.0]
 
 
 def test_a_layers_mean_is_of_its_weights():
