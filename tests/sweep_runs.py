@@ -39,8 +39,20 @@ def run(config: Config) -> None:
     part.replace(config.out / "summary.json")
 
 
-def slow(config: Config) -> None:
-    time.sleep(0.3)
+def stuck(config: Config) -> None:
+    """From the fourth run on it takes for ever."""
+    log = config.out.parents[2] / LOG
+    if log.exists() and len(log.read_text().splitlines()) >= 3:
+        time.sleep(600)
+    run(config)
+
+
+def meeting(config: Config) -> None:
+    """Nobody runs before two processes are here."""
+    (config.out.parents[2] / f"here.{os.getpid()}").touch()
+    end = time.monotonic() + 120
+    while len(list(config.out.parents[2].glob("here.*"))) < 2 and time.monotonic() < end:
+        time.sleep(0.02)
     run(config)
 
 

@@ -11,10 +11,10 @@ import os
 import platform
 import threading
 import time
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 BEAT, SILENCE = 15.0, 600.0  # seconds
 
@@ -42,11 +42,14 @@ def take(folder: Path) -> Claim | None:
     if last and not last.stale:
         return None
     path = folder / f"claim.{last.number + 1 if last else 0}"
+    written = folder / f".claim.{uuid.uuid4().hex}"
     try:
-        with path.open("x", encoding="utf-8") as file:
-            json.dump({"host": platform.node(), "pid": os.getpid(), "since": time.time()}, file)
+        written.write_text(json.dumps({"host": platform.node(), "pid": os.getpid()}), encoding="utf-8")
+        os.link(written, path)  # as exclusive as O_EXCL, and with its content from the first moment
     except FileExistsError:
         return None
+    finally:
+        written.unlink(missing_ok=True)
     claim = Claim(path)
     threading.Thread(target=claim.beat, daemon=True).start()
     return claim
@@ -75,8 +78,8 @@ def holder(folder: Path) -> Holder | None:
     for path in sorted(folder.glob("claim.*"), key=_number, reverse=True):
         with suppress(FileNotFoundError):  # released meanwhile
             silent = time.time() - path.stat().st_mtime
-            said = _content(path)
-            return Holder(_number(path), said.get("host", "an unknown host"), said.get("pid", 0), silent)
+            said = json.loads(path.read_text(encoding="utf-8"))
+            return Holder(_number(path), said["host"], said["pid"], silent)
     return None
 
 
@@ -85,15 +88,6 @@ def remove(folder: Path, last: float = math.inf) -> None:
     for path in sorted(folder.glob("claim.*"), key=_number):
         if _number(path) <= last:
             path.unlink(missing_ok=True)
-
-
-def _content(path: Path) -> dict[str, Any]:
-    """Nothing of one that has been created and not yet written."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _number(path: Path) -> int:

@@ -96,11 +96,6 @@ def test_one_that_has_been_taken_over_leaves_the_new_claim_alone(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_claim_that_is_just_being_written_counts(tmp_path):
-    (tmp_path / "claim.0").touch()
-    assert take(tmp_path) is None
-
-
 def test_a_living_claim_is_touched(tmp_path, monkeypatch):
     monkeypatch.setattr(_claim, "BEAT", 0.01)
     mine = take(tmp_path)

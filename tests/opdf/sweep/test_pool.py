@@ -62,7 +62,7 @@ if __name__ == "__main__":
     return subprocess.Popen([sys.executable, str(script)], start_new_session=True, stderr=subprocess.PIPE)
 
 
-def until(condition, seconds=60):
+def until(condition, seconds=180):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never happened"
@@ -71,6 +71,10 @@ def until(condition, seconds=60):
 
 def begun(out, count):
     return lambda: (out / sweep_runs.LOG).exists() and len(sweep_runs.ran(out)) >= count
+
+
+def held_in(out):
+    return [held for folder in out.glob("*/*/seed*") if (held := holder(folder))]
 
 
 def rows(sweep):
@@ -107,12 +111,12 @@ def test_started_again_nothing_is_run(whole):
 def test_killed_and_gone_on_with_elsewhere(tmp_path, whole):
     """kill -9 of the sweep takes its workers with it; the folder goes on where it has been copied to."""
     sweep = swept(tmp_path)
-    process = started(tmp_path, "slow")
-    until(begun(sweep.out, 3))
+    process = started(tmp_path, "stuck")
+    until(lambda: begun(sweep.out, 3)() and len(held_in(sweep.out)) == 2)
     process.kill()
     process.communicate()
-    held = [h for h in (holder(f) for f in sweep.out.glob("*/*/seed*")) if h]
-    assert held  # it was in the middle of something
+    held = held_in(sweep.out)
+    assert len(held) == 2  # it was in the middle of something
     until(lambda: all(h.stale for h in held))
     done = sweep_runs.ran(sweep.out)
     assert len(done) < RUNS
@@ -129,8 +133,8 @@ def test_killed_and_gone_on_with_elsewhere(tmp_path, whole):
 
 def test_stopped_it_gives_its_claims_back(tmp_path):
     sweep = swept(tmp_path)
-    process = started(tmp_path, "slow")
-    until(begun(sweep.out, 1))
+    process = started(tmp_path, "stuck")
+    until(lambda: begun(sweep.out, 3)() and len(held_in(sweep.out)) == 2)
     process.send_signal(signal.SIGTERM)
     _, error = process.communicate()
     assert b"KeyboardInterrupt" in error
@@ -140,7 +144,7 @@ def test_stopped_it_gives_its_claims_back(tmp_path):
 
 def test_two_at_once_share_the_work(tmp_path, whole):
     sweep = swept(tmp_path)
-    both = [started(tmp_path, "slow", workers=1) for _ in range(2)]
+    both = [started(tmp_path, "meeting", workers=1) for _ in range(2)]
     assert [p.communicate()[1] for p in both] == [b"", b""]
     lines = (sweep.out / sweep_runs.LOG).read_text().split()
     assert sorted(lines[::2]) == sorted(sweep_runs.ran(whole[0].out))
