@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from rich.markup import escape
 from rich.table import Table
 
 from ..statistics import Difference, spread
@@ -19,12 +20,13 @@ def tables(results: Results) -> tuple[Table, Table]:
     """Who wins, and what each arm is; 80 columns each, where the arms' titles are short."""
     baseline = results.row(results.sweep.baseline).arm.title
     scores = _table(
-        f"{results.metric or 'Nothing yet'}, {results.sweep.seeds} seeds", ("n", "dev", "test", f"Δ to {baseline}", "p")
+        f"{results.metric or 'Nothing yet'}, {results.sweep.seeds} seeds",
+        ("n", "dev", "test", f"Δ to {escape(baseline)}", "p"),
     )
     arms = _table(None, ("step", "train", "ship"), "chosen on dev")
     for row in results.rows:
-        scores.add_row(row.arm.title, f"{len(row.runs)}", *(_scores(row) if row.runs else ()))
-        arms.add_row(row.arm.title, _chosen(row), *(_sizes(row) if row.runs else ()))
+        scores.add_row(escape(row.arm.title), f"{len(row.runs)}", *(_scores(row) if row.runs else ()))
+        arms.add_row(escape(row.arm.title), _chosen(row), *(_sizes(row) if row.runs else ()))
     return scores, arms
 
 

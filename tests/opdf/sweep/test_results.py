@@ -31,7 +31,7 @@ training.lr = [3e-5, 3e-4, 1e-3]
 [sweep.arms.kd]
 title = "KD"
 [sweep.arms.opdf]
-title = "OPDF"
+title = "OPDF [ours]"
 opdf.on = true
 [sweep.arms.opdf_time]
 title = "OPDF, as long as KD"
@@ -85,6 +85,7 @@ def test_figures_as_worked_out_by_hand(ran):
     assert found.whole
 
     text = printed(found)
+    assert text.count("OPDF [ours]  ") == 2
     assert f"{100 * opdf.mean():.2f} ± {100 * opdf.std(ddof=1):.2f}" in text
     assert f"{100 * (opdf - kd).mean():+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]" in text
     assert "lr 0.001↑" in text
