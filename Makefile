@@ -21,7 +21,7 @@ demo: install
 	$(BIN)/opdf demo --backend jax --out runs/demo-jax
 
 test: install
-	$(BIN)/pytest --numprocesses 2 --dist worksteal
+	$(BIN)/pytest --numprocesses 2 --dist worksteal --durations=25
 
 check: install
 	$(BIN)/ruff check .

@@ -36,3 +36,8 @@ LIBRARIES = (
 EVERYTHING = os.environ.get("LAWS") == "all"  # `make laws`: everything in JAX too, which takes an hour
 DTYPES = ("float32", "float64", "complex64")
 BY_NAME = {library.name: library for library in LIBRARIES}
+
+
+def in_turn(library: Library, number: int) -> Any:
+    """A dtype for case `number`: over the libraries each case meets all three. None, which means all, in `make laws`."""
+    return None if EVERYTHING else getattr(library.xp, DTYPES[(number + LIBRARIES.index(library)) % len(DTYPES)])

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from libraries import BY_NAME
+from libraries import BY_NAME, in_turn
 
 import tensornet as tn
 from tensornet.testing import check_format
@@ -37,12 +37,13 @@ class Branched(tn.Format):
         return tn.Network(factors, ("n", "i", "k"), ("j", "l"), tuple(sizes.items()))
 
 
+BRANCHED = [Branched(), Branched(2, 3, 4), Branched(1, 4, 4), Branched(3, 2, 1, blocks=2)]
+
+
 @pytest.mark.parametrize("name", ["strict", "numpy", "torch"])
-@pytest.mark.parametrize(
-    "fmt", [Branched(), Branched(2, 3, 4), Branched(1, 4, 4), Branched(3, 2, 1, blocks=2)], ids=str
-)
+@pytest.mark.parametrize("fmt", BRANCHED, ids=str)
 def test_it_keeps_the_laws(fmt, name):
-    check_format(fmt, xp=BY_NAME[name].xp)
+    check_format(fmt, xp=BY_NAME[name].xp, dtype=in_turn(BY_NAME[name], BRANCHED.index(fmt)))
 
 
 def test_full_bonds_are_exact_and_static():
