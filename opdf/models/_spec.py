@@ -32,8 +32,8 @@ class Student:
 
     layers: int = 3
     """Layers or blocks."""
-    start: Literal["teacher", "random"] = "teacher"
-    """From the teacher's layers, or from random weights."""
+    start: Literal["teacher", "random-layers", "random"] = "teacher"
+    """From the teacher's layers; from random layers between the teacher's embeddings and head; or all from random weights."""
     layer_map: Literal["uniform", "first", "last", "skip"] = "uniform"
     """Which of the teacher's layers it starts from."""
     width: int | None = None

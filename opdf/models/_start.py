@@ -38,16 +38,22 @@ def copy_layers(student: nn.Module, teacher: nn.Module, how: LayerMap) -> None:
 
     raises: as `layer_pairs`
     """
+    copy_around(student, teacher)
     own, theirs = layers(student), layers(teacher)
-    path = next(f"{name}." for name, module in student.named_modules() if module is own)
-    state = student.state_dict()
-    state |= {name: w for name, w in teacher.state_dict().items() if not name.startswith(path)}
-    student.load_state_dict(state)
     # merging stays in the first block of its stage, whichever block that one copies
     merging = {n: w for layer in theirs if isinstance(layer, Merging) for n, w in layer.merging().items()}
     for layer, j in zip(own, layer_pairs(student, teacher, how), strict=True):
         copied = theirs[j].state_dict()
         layer.load_state_dict(copied | merging if isinstance(layer, Merging) else copied)
+
+
+def copy_around(student: nn.Module, teacher: nn.Module) -> None:
+    """All of the student but its layers becomes the teacher's; those shapes must be the same."""
+    own = layers(student)
+    path = next(f"{name}." for name, module in student.named_modules() if module is own)
+    state = student.state_dict()
+    state |= {name: w for name, w in teacher.state_dict().items() if not name.startswith(path)}
+    student.load_state_dict(state)
 
 
 def _stages(network: nn.Module) -> tuple[int, ...]:

@@ -11,14 +11,15 @@ from ..tasks import Task
 from . import _encoders, _images
 from ._image import ImageNetwork
 from ._spec import Student
-from ._start import copy_layers
+from ._start import copy_around, copy_layers
 
 
 def make_student(spec: Student, teacher: nn.Module, task: Task, seed: int) -> nn.Module:
     """A network of the teacher's family, or of another one where both are for images; on the CPU, for training.
 
-    start="teacher"  embeddings, layers by the map, pooler and head are copies of the teacher's
-    start="random"   all weights are drawn from the seed, and sizes may differ
+    start="teacher"        embeddings, layers by the map, pooler and head are copies of the teacher's
+    start="random-layers"  the same but for the layers, which are drawn from the seed
+    start="random"         all weights are drawn from the seed, and sizes may differ
     raises: TensorNetError for sizes that cannot be, or cannot start from the teacher's layers
     """
     sizes = {"layers": spec.layers, "width": spec.width, "feed_forward": spec.feed_forward, "heads": spec.heads}
@@ -30,9 +31,12 @@ def make_student(spec: Student, teacher: nn.Module, task: Task, seed: int) -> nn
     student = (
         _image_student(spec, teacher, seed) if isinstance(teacher, ImageNetwork) else _encoder(spec, teacher, seed)
     )
+    if spec.start != "random":
+        _same_sizes(student, teacher, spec.start)
     if spec.start == "teacher":
-        _same_sizes(student, teacher)
         copy_layers(student, teacher, spec.layer_map)
+    elif spec.start == "random-layers":
+        copy_around(student, teacher)
     return student.train()
 
 
@@ -62,14 +66,14 @@ def _encoder(spec: Student, teacher: nn.Module, seed: int) -> nn.Module:
     return _encoders.fresh(config, seed)
 
 
-def _same_sizes(student: nn.Module, teacher: nn.Module) -> None:
+def _same_sizes(student: nn.Module, teacher: nn.Module, start: str) -> None:
     """Of the layers; heads are in no shape, so that copying would not notice."""
     mine, theirs = _measures(student), _measures(teacher)
     other = [f"{name}={mine[name]} (teacher: {theirs[name]})" for name in mine if mine[name] != theirs[name]]
     if other:
         raise TensorNetError(
-            f"student: {', '.join(other)} with start='teacher', needed the teacher's own, because its layers are copied; set "
-            f"student.start='random', or leave these out"
+            f"student: {', '.join(other)} with start={start!r}, needed the teacher's own, because its weights are copied; "
+            f"set student.start='random', or leave these out"
         )
 
 

@@ -62,6 +62,15 @@ def test_image_students_start_from_the_teachers_blocks(kind, images, batch):
     assert torch.equal(same_depth(**batch(images)), big(**batch(images)))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_layers_stand_between_the_teachers_embeddings_and_head(kind, images):
+    big = teacher(kind, images)
+    small, drawn = (make_student(Student(2, start), big, images, seed=0) for start in ("random-layers", "random"))
+    own, theirs, fresh = small.state_dict(), big.state_dict(), drawn.state_dict()
+    for name, weight in own.items():
+        assert torch.equal(weight, (fresh if name.startswith("blocks.") else theirs)[name]), name
+
+
 @pytest.mark.parametrize(("how", "pairs"), [("first", (0, 4, 5)), ("last", (3, 6, 7)), ("uniform", (3, 5, 7))])
 def test_layers_of_a_stage_come_from_that_stage(how, pairs, images, batch):
     big = teacher("hierarchical", images, depth=8)
