@@ -26,6 +26,8 @@ class KD:
     """Weight of the mean-squared error of the embeddings' output."""
     weights: float = 0.0
     """Weight of the mean-squared error of each weight to its teacher's: a control without tensors, in place of L_Aux."""
+    weights_outside: bool = False
+    """Compare linear weights outside the layers too, by name."""
 
 
 @dataclass(frozen=True)

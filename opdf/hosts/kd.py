@@ -35,7 +35,9 @@ class KD(Host):
                 f"label's class against the others; leave decoupled out"
             )
         self.inside = Inside(student, needed("kd", teacher), task, options)
-        self.weights = PairedWeights(student, needed("kd", teacher)) if options.weights > 0 else None
+        self.weights: PairedWeights | None = None
+        if options.weights > 0:
+            self.weights = PairedWeights(student, needed("kd", teacher), options.weights_outside)
         self.taught = ("logits", *self.inside.taught)  # type: ignore[misc]  # as these options have it
         self.per_token = frozenset(self.inside.taught if task.kind == "text" else ())  # type: ignore[misc]
 

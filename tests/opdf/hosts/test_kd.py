@@ -124,6 +124,11 @@ def test_weights_of_the_mapped_layers():
     torch.testing.assert_close(said["weights"].detach(), expected)
 
 
+def test_weights_outside_the_layers_go_by_their_names():
+    inside, outside = (made("kd", KD(weights=1.0, weights_outside=o)).weights.pairs for o in (False, True))
+    assert [tuple(w.shape) for w, _ in outside[len(inside) :]] == [(8, 8), (3, 8)]  # pooler and head
+
+
 def test_weights_are_pulled_and_have_a_gradient():
     """Fault 2: both sides came from state_dict(), so that the loss required no gradient and nothing moved."""
     found = made("kd", KD(alpha=0.0, weights=1.0))
