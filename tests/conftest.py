@@ -8,6 +8,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+if os.environ.get("LAWS") != "all":
+    # Almost all the time of a test in JAX is that of compiling, for sizes that need no optimising. What a user runs, XLA
+    # with its defaults, is what `make laws` goes through, and what runs in a process of its own is (kills, many devices).
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
 
 import pytest
 from hypothesis import HealthCheck, settings

@@ -1,5 +1,6 @@
 """Run a training script, kill it with SIGKILL again and again, and let it go on from its last checkpoint."""
 
+import os
 import random
 import signal
 import subprocess
@@ -47,7 +48,8 @@ def run_killed_at_random(script: Path, folder: Path, steps: int, final: str, kil
 
 def start(script: Path, folder: Path, steps: int, pause: float) -> subprocess.Popen[bytes]:
     folder.mkdir(exist_ok=True)
-    return subprocess.Popen([sys.executable, str(script), str(folder), str(steps), str(pause)])
+    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}  # compiled as a user's is
+    return subprocess.Popen([sys.executable, str(script), str(folder), str(steps), str(pause)], env=environment)
 
 
 def done(folder: Path) -> int:
