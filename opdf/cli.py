@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tensornet import TensorNetError
 
@@ -37,9 +36,10 @@ def demo(
             f"multiple of 10, because the learning curve has ten points; pass such numbers"
         )
     from .demo import Settings, remarks, run, table
+    from .report import Progress
 
     console = Console()
-    with _progress() as progress:
+    with Progress() as progress:
         results = run(Settings(backend, seeds, steps, workers), out, progress)
     if as_json:
         console.print_json(json.dumps(results.summary()))
@@ -160,24 +160,3 @@ def main() -> None:
     except TensorNetError as error:
         Console(stderr=True).print(str(error), style="red", highlight=False)
         sys.exit(2)
-
-
-class _progress:
-    """A bar for each phase, on standard error; called with (phase, done, total)."""
-
-    def __init__(self) -> None:
-        columns = (TextColumn("{task.description:10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self.bars = Progress(*columns, console=Console(stderr=True))
-        self.tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> "_progress":
-        self.bars.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.bars.stop()
-
-    def __call__(self, phase: str, done: int, total: int) -> None:
-        if phase not in self.tasks:
-            self.tasks[phase] = self.bars.add_task(phase, total=total)
-        self.bars.update(self.tasks[phase], completed=done, total=total)

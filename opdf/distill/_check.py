@@ -5,6 +5,7 @@ from typing import Any
 
 from tensornet import TensorNetError
 
+from .. import report
 from ._config import Config
 from ._toml import value_at
 
@@ -68,6 +69,7 @@ def check(config: Config) -> None:
     for key, (holds, needed, why) in RULES.items():
         if not holds(value := value_at(config, key)):  # NaN holds nowhere
             raise TensorNetError(f"opdf: {key} = {value}, needed {needed}, because {why}; correct it")
+    report.check_trackers(tensorboard=config.tensorboard, wandb=config.wandb)
     for message in _together(config):
         raise TensorNetError(f"opdf: {message}")
 

@@ -64,7 +64,9 @@ def train(
     if path.exists():
         at = _resumed(engine, path, made_of)
     times: list[float] = []
-    with Metrics.resumed(folder, at["step"]) as metrics:
+    with Metrics.resumed(folder, at["step"] or -1) as metrics:
+        if not at["step"] and (start := engine.probe()):
+            metrics.log({"step": 0, **start})
         for step in range(at["step"], steps.total):
             begun = time.perf_counter()
             rate = learning_rate(training.lr, step, steps.total, training.warmup, training.schedule)

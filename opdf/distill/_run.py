@@ -40,7 +40,8 @@ def distill(config: Config, *, resume: bool = False, told: Told = silent, comman
         backend = importlib.import_module(f".{BACKENDS[config.training.backend]}", __package__)
         summary = _said_first(config) | backend.run(config, task, trackers, told)
         summary |= {"splits": task.splits, "command": command, "versions": report.versions()}
-        report.figures(config.out, summary)
+        drawn = report.figures(config.out, summary)
+        summary["figures"] = [path.relative_to(config.out).as_posix() for path in drawn]
         _write(config.out / "README.md", report.card(to_dict(config), summary))
         _write(config.out / SUMMARY, json.dumps(summary, indent=2))  # last: with it the run is done
     for name in (CHECKPOINT, BEST):

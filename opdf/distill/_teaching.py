@@ -95,13 +95,17 @@ def _key(made_of: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(made_of, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def judged(teacher: nn.Module, task: Task, folder: Path, device: torch.device) -> dict[str, Any]:
+def judged(teacher: nn.Module, task: Task, folder: Path, device: torch.device, told: Told) -> dict[str, Any]:
     """The teacher's scores on dev and test, from `folder` if they are there."""
     parts = {"dev": task.dev, "test": task.test}
     path = folder / f"{_key({'teacher': weights_digest(teacher), **{name: task.digest(name) for name in parts}})}.json"
     if path.exists():
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    found = {name: scores(task, predicted(teacher, x, device), x.labels) for name, x in parts.items()}
+    found = {}
+    for n, (name, examples) in enumerate(parts.items()):
+        told("judge", n, len(parts), f"the teacher on {name}")
+        found[name] = scores(task, predicted(teacher, examples, device), examples.labels)
+    told("judge", len(parts), len(parts), "")
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         file.write(json.dumps(found).encode())

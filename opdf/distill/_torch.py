@@ -41,7 +41,9 @@ class TorchEngine(Engine):
             alignment = tnt.Alignment(
                 self.host.teacher, opdf.pairs, opdf.alignment, opdf.alignment_gauge, opdf.resync_every
             )
-        made = tnt.overparameterize(inner, self.host.student, self.plan, alignment=alignment, gauge=opdf.gauge)
+        made = tnt.overparameterize(
+            inner, self.host.student, self.plan, alignment=alignment, gauge=opdf.gauge, lr_transfer=opdf.lr_transfer
+        )
         self.plan = made.plan
         return made
 

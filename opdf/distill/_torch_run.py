@@ -30,7 +30,7 @@ def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> 
     cache = config.cache or config.out / "cache"
     with locked(cache, wait=True):  # runs that share it make what is missing one after another
         teacher = teacher_of(config, task, cache / "teachers", told).to(device)
-        teacher_scores = judged(teacher, task, cache / "judged", device)
+        teacher_scores = judged(teacher, task, cache / "judged", device, told)
         student = make_student(config.student, teacher, task, training.seed).to(device)
         options = getattr(config, config.host, None)
         learnt = host(config.host).examples(task, options)
@@ -42,7 +42,9 @@ def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> 
         (config.out / "plan.json").write_text(engine.plan.to_json(), encoding="utf-8")
     made_of = {"train": task.digest("train"), "dev": task.digest("dev"), "teacher": weights_digest(teacher)}
     done = train(engine, task, training, steps, config.out, made_of=made_of, trackers=trackers, told=told)
+    told("test", 0, 1, "")
     test = scores(task, predicted(student, task.test, device), task.test.labels)
+    told("test", 1, 1, "")
     save(student, config.out / "student", task)
     facts = engine.facts()
     sizes = {"parameters": _size(student), "training_parameters": facts.pop("training_parameters")}
@@ -52,6 +54,7 @@ def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> 
         "test": test,
         "teacher": {**teacher_scores, "parameters": _size(teacher), "latency_ms": times[0]},
         "student": {**sizes, "latency_ms": times[1]},
+        "latency_rows": LATENCY_ROWS,
         **facts,
         "best_step": done.best_step,
         "steps": steps.total,

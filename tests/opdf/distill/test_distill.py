@@ -33,7 +33,8 @@ def test_the_folder_explains_itself(done):
     plan = tn.Plan.from_json((config.out / "plan.json").read_text())
     assert len(plan) == 2 * 6  # layers alone: neither pooler nor head
     assert plan.teachers["bert.encoder.layer.0.attention.self.query.weight"].split(".")[3] == "1"
-    records = read(config.out)
+    start, *records = read(config.out)
+    assert start.keys() == {"step", "entropies"}
     assert [r["step"] for r in records] == list(range(1, summary["steps"] + 1))
     assert all({"labels", "answers"} <= r["terms"].keys() and r["alignment_loss"] > 0 for r in records)
     last = records[-1]
