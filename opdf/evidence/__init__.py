@@ -1,0 +1,1 @@
+"""Experiments behind what the documentation says, each a command: python -m opdf.evidence.NAME."""
