@@ -77,6 +77,14 @@ def test_embeddings_and_attention_scores():
     torch.testing.assert_close(said["scores"], 0.5 * sum(scores) / 2)
 
 
+def test_the_teacher_is_asked_without_dropout_and_stays_in_its_mode():
+    found = made("kd", KD(hidden=1.0), models=(encoder(2, seed=1), encoder(4, dropout=0.5)))
+    found.teacher.train()
+    given = batch(found).inputs
+    torch.testing.assert_close(found.teach(given), found.teach(given), rtol=0, atol=0)
+    assert found.teacher.training
+
+
 def test_only_what_is_weighed_is_taught():
     assert made("kd").taught == ("logits",)
     assert made("kd", KD(attention=1.0)).taught == ("logits",)
