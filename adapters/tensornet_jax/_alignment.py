@@ -60,7 +60,8 @@ def loss_and_gradient(
             for n, t in targets.items()
         }
     loss = sum((loss.astype(state.loss.dtype) for loss, _ in found.values()), jnp.zeros_like(state.loss))
-    pull = {n: tuple(None if g is None else options.weight * g for g in gradient) for n, (_, gradient) in found.items()}
+    weight = options.weight_at(state.steps)
+    pull = {n: tuple(None if g is None else weight * g for g in gradient) for n, (_, gradient) in found.items()}
     return AlignmentState(state.steps + 1, loss, state.teacher, targets), pull
 
 

@@ -31,20 +31,25 @@ class Aligner:
             name: prepared(self.plan.teacher_format(name), factors, options.gauge)
             for name, factors in self.teacher.items()
         }
-        self.steps = 0
+        self.steps, self.stale = 0, True
         self.losses: dict[str, Tensor] = {}
 
     @torch.no_grad()
     def begin_step(self) -> None:
         """Rotate the teacher onto the student as it stands, if its turn has come."""
-        if self.rotates and self.steps % self.options.every == 0:
+        if self.rotates and (self.stale or self.steps % self.options.every == 0):
             for name, w in self.weights.items():
                 self.targets[name] = target(w.format, w.factors, self.teacher[name], self.options.gauge)
-        self.steps += 1
+        self.steps, self.stale = self.steps + 1, False
+
+    @property
+    def weight(self) -> float:
+        """λ of the step that has begun."""
+        return self.options.weight_at(self.steps - 1)
 
     def restart(self) -> None:
         """The student's factors are new ones: rotate at the next step."""
-        self.steps = 0
+        self.stale = True
 
     def add_gradients(self, names: Iterable[str]) -> Tensor:
         """Add λ dL_Aux/dT_k to the gradients of these weights' factors, but for frozen weights; returns Σ_pairs L_Aux."""
@@ -58,16 +63,20 @@ class Aligner:
         self.losses[w.name] = loss.detach()
         for factor, part in zip(w.factors, found[1], strict=True):
             if part is not None:  # the central factor has none under Eq. 5
-                pull = part * self.options.weight
+                pull = part * self.weight
                 factor.grad = pull if factor.grad is None else factor.grad + pull
         return loss
 
     def state(self) -> dict[str, Any]:
         """The steps taken and the rotated targets; those of other gauges are the teacher's, which is at hand."""
-        return {"steps": self.steps, "targets": {n: list(t) for n, t in self.targets.items()} if self.rotates else {}}
+        return {
+            "steps": self.steps,
+            "stale": self.stale,
+            "targets": {n: list(t) for n, t in self.targets.items()} if self.rotates else {},
+        }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        self.steps = state["steps"]
+        self.steps, self.stale = state["steps"], state["stale"]
         if not self.rotates:
             return
         if self.targets and not state["targets"]:  # saved in a gauge that has none to save

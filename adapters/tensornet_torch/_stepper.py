@@ -206,7 +206,7 @@ class Stepper:
         self.alignment_loss = self.exchange.gathered(total(losses).to(self._dtype)).sum(0)
 
     def _with_alignment(self, loss: Any) -> Any:
-        return loss + self.aligner.options.weight * self.alignment_loss if self.aligner and loss is not None else loss
+        return loss + self.aligner.weight * self.alignment_loss if self.aligner and loss is not None else loss
 
     def _step_inner(self, closure: Callable[[], Any] | None) -> Any:
         refuse_scheduled(self.inner)

@@ -34,6 +34,7 @@ RULES: dict[str, Rule] = {
     "student.layers": COUNT,
     "opdf.cores": (lambda x: x >= 2, "a whole number ≥ 2", "one factor is the weight itself"),
     "opdf.alignment": NOT_NEGATIVE,
+    "opdf.alignment_end": (lambda x: x is None or x >= 0, "a number ≥ 0, or none", "a negative one repels"),
     "opdf.resync_every": COUNT,
     "kd.alpha": SHARE,
     "kd.temperature": POSITIVE,

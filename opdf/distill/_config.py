@@ -28,6 +28,8 @@ class Opdf:
     """Scale each factor's step so that W moves as much as it would in a dense step at the same learning rate."""
     alignment: float = 0.0
     """Weight of the tensor alignment loss L_Aux; 0 leaves it out."""
+    alignment_end: float | None = None
+    """Its weight at the last step, reached linearly; None: constant."""
     alignment_gauge: Literal["procrustes", "none", "invariant"] = "procrustes"
     """none is Eq. 5 as printed, a target of random signs."""
     pairs: Literal["uniform", "last", "first", "skip"] = "uniform"

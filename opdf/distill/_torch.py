@@ -13,6 +13,7 @@ import tensornet_torch as tnt
 from tensornet import TensorNetError
 
 from ..hosts._host import Batch, Host, seeded
+from ..losses import Schedule
 from ..models.networks import outputs
 from ..tasks import Examples
 from ._cache import Taught
@@ -37,10 +38,12 @@ class TorchEngine(Engine):
     def _over(self, inner: torch.optim.Optimizer, opdf: Opdf) -> tnt.Overparameterized:
         assert self.plan is not None
         alignment = None
+        weight: float | Schedule
         if opdf.alignment:
-            alignment = tnt.Alignment(
-                self.host.teacher, opdf.pairs, opdf.alignment, opdf.alignment_gauge, opdf.resync_every
-            )
+            weight = opdf.alignment
+            if opdf.alignment_end is not None:
+                weight = Schedule(weight, opdf.alignment_end, max(1, self.host.steps - 1))
+            alignment = tnt.Alignment(self.host.teacher, opdf.pairs, weight, opdf.alignment_gauge, opdf.resync_every)
         made = tnt.overparameterize(
             inner, self.host.student, self.plan, alignment=alignment, gauge=opdf.gauge, lr_transfer=opdf.lr_transfer
         )
