@@ -1,4 +1,4 @@
-"""What a sweep leaves beside its runs: results.json, results.csv, results.png."""
+"""What a sweep leaves beside its runs: results.json, results.csv, results.md, results.png."""
 
 import csv
 import io
@@ -9,16 +9,19 @@ from tensornet.files._replace import replacing
 from ._figure import draw
 from ._results import Results
 from ._state import State
+from ._table import markdown
 
 
 def leave(results: Results, state: State) -> None:
-    """Write the three; the figure when there is something to draw."""
+    """Write the four; the figure when there is something to draw."""
     out = results.sweep.out
     out.mkdir(parents=True, exist_ok=True)
     with replacing(out / "results.json") as file:
         file.write(json.dumps(results.summary(), indent=1, ensure_ascii=False, default=str).encode())
     with replacing(out / "results.csv") as file:
         file.write(_csv(results, state).encode())
+    with replacing(out / "results.md") as file:
+        file.write(markdown(results).encode())
     if any(row.runs for row in results.rows):
         with replacing(out / "results.png") as file:
             file.write(draw(results))

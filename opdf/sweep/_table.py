@@ -30,6 +30,17 @@ def tables(results: Results) -> tuple[Table, Table]:
     return scores, arms
 
 
+def markdown(results: Results) -> str:
+    """Both tables as one, for a document, without the remarks."""
+    baseline = results.row(results.sweep.baseline).arm.title
+    heads = ("arm", "chosen on dev", "dev", "test", f"Δ to {baseline}", "p", "step", "trained parameters")
+    lines = [" | ".join(heads), " | ".join(["---"] * 2 + ["---:"] * 6)]
+    for row in results.rows:
+        scores, sizes = (list(_scores(row)), list(_sizes(row))) if row.runs else (["–"] * 4, ["–"] * 3)
+        lines.append(" | ".join([row.arm.title, _chosen(row), *scores, *sizes[:2]]))
+    return "".join(f"| {line} |\n" for line in lines)
+
+
 def _table(title: str | None, numbers: Sequence[str], *words: str) -> Table:
     made = Table(title=title, box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
     for head in ("arm", *words):

@@ -107,6 +107,10 @@ def test_the_files(ran):
     assert entry["grid"]["training.lr=0.001"]["mean"] > entry["grid"]["training.lr=3e-05"]["mean"]
     assert entry["parameters"] == {"training": 3000, "shipped": 1000}
 
+    rows = (ran.out / "results.md").read_text().splitlines()
+    assert len(rows) == 2 + len(ran.arms)
+    assert {row.count("|") for row in rows} == {9}
+    assert "OPDF [ours]" in rows[3]
     lines = list(csv.DictReader((ran.out / "results.csv").read_text().splitlines()))
     assert len(lines) == len(state.finished) == 3 * (2 * 2 + 4)
     for line in lines:
