@@ -19,7 +19,7 @@ from ..tasks import Examples
 from ._cache import Taught
 from ._config import Config, Opdf, Training
 from ._engine import Array, Engine
-from ._plan import plan_of
+from ._plan import pairs_of, plan_of
 
 BETAS, EPS = (0.9, 0.999), 1e-8  # AdamW's usual ones
 
@@ -43,7 +43,9 @@ class TorchEngine(Engine):
             weight = opdf.alignment
             if opdf.alignment_end is not None:
                 weight = Schedule(weight, opdf.alignment_end, max(1, self.host.steps - 1))
-            alignment = tnt.Alignment(self.host.teacher, opdf.pairs, weight, opdf.alignment_gauge, opdf.resync_every)
+            assert self.host.teacher is not None, "a run has a teacher always"
+            pairs = pairs_of(self.host.student, opdf, self.host.teacher, self.plan)
+            alignment = tnt.Alignment(self.host.teacher, pairs, weight, opdf.alignment_gauge, opdf.resync_every)
         made = tnt.overparameterize(
             inner, self.host.student, self.plan, alignment=alignment, gauge=opdf.gauge, lr_transfer=opdf.lr_transfer
         )

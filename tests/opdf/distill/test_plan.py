@@ -4,7 +4,7 @@ import pytest
 import tiny_runs
 
 from opdf.distill import Opdf, distill
-from opdf.distill._plan import plan_of
+from opdf.distill._plan import pairs_of, plan_of
 from opdf.models import Student, Teacher
 from opdf.models.networks import make_student, make_teacher
 from opdf.tasks import load
@@ -32,6 +32,17 @@ def test_other_widths_get_factors_that_both_can_have(networks):
     for fmt in aligned.values():
         assert fmt.rows == (2, 2, 2)
     assert plan_of(student, Opdf(cores=3), teacher)["blocks.0.fc1.weight"].rows == (4, 1, 2)
+
+
+def test_stages_are_paired_stage_by_stage(tmp_path):
+    task = load(tiny_runs.images(tmp_path).task)
+    teacher = make_teacher(Teacher(kind="hierarchical", depth=8, width=16), task)
+    student = make_student(Student(layers=3, start="random"), teacher, task, 0)
+    opdf = Opdf(cores=3, alignment=1.0)
+    pairs = pairs_of(student, opdf, teacher, plan_of(student, opdf, teacher))
+    assert pairs["blocks.0.fc1.weight"] == "blocks.3.fc1.weight"
+    assert pairs["blocks.1.merge.weight"] == "blocks.4.merge.weight"  # the first block of the second stage
+    assert pairs["blocks.2.fc2.weight"] == "blocks.7.fc2.weight"
 
 
 def test_a_run_aligns_a_narrower_student(tmp_path):
