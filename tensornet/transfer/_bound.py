@@ -1,16 +1,20 @@
-"""The bound on the step of W: what the factors' steps multiply to is no more than a dense step of the same rule."""
+"""The bound on the step of W: what the factors' steps multiply to is not much longer than a dense step of the same rule."""
 
 import math
 from collections.abc import Sequence
 
 from .._arrays import Array, abs2, namespace, nonzero
 
+# In RMS, over that of a dense step. Factors cannot go straight where a dense step goes: a step that does as much is 1 to 1.8
+# times as long (two to ten factors of an MPO), before products of the factors' steps add to it.
+FURTHEST = 2.0
+
 
 def reach(scales: Sequence[Array], steps: Sequence[Array], slopes: Sequence[Array] | None = None, /) -> Array:
-    """How far a dense step would move W: the mean over the factors that move it of RMS(u_k), or of RMS(u_k)/e_k; (*lead,).
+    """How far W may move, in RMS: FURTHEST × a dense step, which is the mean of RMS(u_k), or of RMS(u_k)/e_k; (*lead,).
 
     Of a rule whose step has one length whatever the gradient, a factor's own step says it; of a linear one, the step over
-    the factor's gradient, times the gradient of W. To first order, that is what `step_scales` let W move at most.
+    the factor's gradient, times the gradient of W. The mean is over the factors that move W.
 
     scales  m_k, (*lead,)
     steps   u_k, (*lead, *shape): what the inner rule did to each factor, before m_k
@@ -26,7 +30,7 @@ def reach(scales: Sequence[Array], steps: Sequence[Array], slopes: Sequence[Arra
     alive = [m > 0 for m in scales]
     told = [xp.where(a, r, xp.zeros_like(r)) for a, r in zip(alive, lengths, strict=True)]
     count = [xp.astype(a, r.dtype) for a, r in zip(alive, lengths, strict=True)]
-    return sum(told[1:], told[0]) / nonzero(sum(count[1:], count[0]))
+    return FURTHEST * sum(told[1:], told[0]) / nonzero(sum(count[1:], count[0]))
 
 
 def slopes(gradient: Array, pulled: Sequence[Array], lead: int, /) -> tuple[Array, ...]:

@@ -1,12 +1,13 @@
-"""How far each factor's step moves W, and the multiplier that makes it as far as a dense step."""
+"""How much each factor's step does for W, and the multiplier that makes it as much as a dense step does."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .._arrays import Array, namespace, nonzero
+from .._arrays import Array, conj, is_complex, namespace, nonzero
 from .._errors import TensorNetError
 from .._format import Format
 from .._precise import frobenius
+from ._bound import FURTHEST
 from ._probe import probe
 
 RULES = ("sign", "gradient")
@@ -21,13 +22,15 @@ def check_rule(who: str, rule: Any) -> None:
 
 
 def step_scales(fmt: Format, factors: Sequence[Array], /, *, rule: str = "sign") -> tuple[Array, ...]:
-    """m_k: what to multiply the step of factor k by, so that one step moves W as far as a dense step at the same rate.
+    """m_k: what to multiply the step of factor k by, so that one step does as much as a dense step at the same rate.
 
-        m_k = 1/(n c_k),   c_k = RMS(contract(T_1 … S_k … T_n)) / RMS(S),   n the number of factors with c_k > 0
+        m_k = 1/(n c_k),   c_k = max(⟨S_k, ∂_k⟩ / ⟨S, G⟩, RMS(contract(T_1 … S_k … T_n)) / (FURTHEST · RMS(S))),
+        ∂_k = ∂⟨G, W⟩/∂T_k,   n the number of factors with c_k > 0
 
-    for a fixed G that looks random: S_k is the step that `rule` takes on ∂⟨G, W⟩/∂T_k, and S the one it takes on G. Each
-    factor then moves W by an n-th of a dense step, and all of them together by one where their shares agree, by less where
-    they do not (0.8 to 1 was seen). A stack of matrices has scales of its own for each.
+    for a fixed G that looks random: S is the step that `rule` takes on G, and S_k the one it takes on ∂_k. To first order each
+    factor then lowers ⟨G, W⟩ by an n-th of what a dense step does, and all of them together by as much; unless, as in a format
+    that holds little of G, W would have to go more than FURTHEST times as far for that. A stack of matrices has scales of its
+    own for each.
 
     Where c_k = 0, as beside a factor of zeros, a step of T_k moves W by nothing, and no multiplier would change that: m_k is 0,
     and the others do it all. So a zero weight begins with the one factor that can move; measure anew after the first steps.
@@ -42,11 +45,12 @@ def step_scales(fmt: Format, factors: Sequence[Array], /, *, rule: str = "sign")
     g = probe(fmt.shape, factors[0])
     pulled = fmt.pullback(factors, _stacked(g, factors[0], lead))
     step: Callable[[Array], Array] = _sign if rule == "sign" else lambda x: x
-    dense = frobenius(step(g), 0)
-    c = [
-        frobenius(fmt.contract([*factors[:k], step(p), *factors[k + 1 :]]), lead) / dense for k, p in enumerate(pulled)
-    ]
-    return _inverse(c)
+    s, steps = step(g), [step(p) for p in pulled]
+    slope, length = _inner(s, g, 0), FURTHEST * frobenius(s, 0)
+    slopes = [_inner(u, p, lead) / slope for u, p in zip(steps, pulled, strict=True)]
+    terms = (fmt.contract([*factors[:k], u, *factors[k + 1 :]]) for k, u in enumerate(steps))
+    lengths = [frobenius(w, lead) / length for w in terms]
+    return _inverse([namespace(a, b).maximum(a, b) for a, b in zip(slopes, lengths, strict=True)])
 
 
 def lent(factors: Sequence[Array], scales: Sequence[Array], /) -> tuple[Array, ...]:
@@ -74,6 +78,13 @@ def _inverse(x: Sequence[Array]) -> tuple[Array, ...]:
 def _sign(x: Array) -> Array:
     """x/|x|, and 0 for 0; of complex numbers too."""
     return x / nonzero(namespace(x).abs(x))
+
+
+def _inner(x: Array, y: Array, lead: int) -> Array:
+    """Re⟨x, y⟩ (*lead,)"""
+    xp, terms = namespace(x, y), conj(x) * y
+    real = xp.real(terms) if is_complex(terms) else terms
+    return xp.sum(real, axis=tuple(range(lead, x.ndim)))
 
 
 def _stacked(g: Array, like: Array, lead: int) -> Array:

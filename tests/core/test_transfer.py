@@ -1,4 +1,4 @@
-"""Steps of factors by which W moves as far as by a dense step: against loops in NumPy, and in every library."""
+"""Steps of factors that do as much for W as a dense step: against loops in NumPy, and in every library."""
 
 import itertools
 import math
@@ -62,9 +62,12 @@ def rms(x):
 def test_scales_are_those_of_a_loop(fmt, rule):
     factors = factors_of(fmt)
     g = probe(fmt.shape, factors[0])
-    step, dense = (np.sign, 1.0) if rule == "sign" else (np.asarray, rms(g))
-    pulled = pulled_by_entries(fmt, factors, g)
-    c = [rms(contracted(fmt, [*factors[:k], step(p), *factors[k + 1 :]])) / dense for k, p in enumerate(pulled)]
+    step = np.sign if rule == "sign" else np.asarray
+    c = []
+    for k, p in enumerate(pulled_by_entries(fmt, factors, g)):
+        progress = np.sum(step(p) * p) / np.sum(step(g) * g)
+        length = rms(contracted(fmt, [*factors[:k], step(p), *factors[k + 1 :]])) / rms(step(g))
+        c.append(max(progress, length / 2))
     found = step_scales(fmt, factors, rule=rule)
     np.testing.assert_allclose(found, [1 / (len(c) * x) for x in c], rtol=1e-12)
 
@@ -132,7 +135,7 @@ def test_a_zero_weight_is_moved_by_the_factors_that_can(fmt):
     assert alive
     pulled = fmt.pullback(factors, probe(fmt.shape, factors[0]))
     after = moved(factors, scales, [1e-6 * np.sign(p) for p in pulled])
-    assert rms(fmt.contract(after)) == pytest.approx(1e-6, rel=0.25)
+    assert 0.8e-6 < rms(fmt.contract(after)) < 2.2e-6
 
 
 def test_complex_weights():
@@ -143,38 +146,36 @@ def test_complex_weights():
     pulled = fmt.pullback(factors, probe(fmt.shape, factors[0]) + 0j)
     for k, (m, p) in enumerate(zip(scales, pulled, strict=True)):
         term = fmt.contract([*factors[:k], p / np.abs(p), *factors[k + 1 :]])
-        assert m == pytest.approx(1 / (2 * rms(term)))
+        g = np.abs(probe(fmt.shape, factors[0].real))
+        assert m == pytest.approx(1 / (2 * max(np.sum(np.abs(p)) / np.sum(g), rms(term) / 2)))
 
 
 # ---- steps ----------------------------------------------------------------------------------------------------------
 
 
 @EACH
-def test_a_first_step_of_signs_moves_w_by_the_rate(fmt):
-    """For a gradient of its own, of any rank: between what independent and what parallel shares would come to."""
-    rng, rate = np.random.default_rng(1), 1e-5
-    w = rng.normal(size=fmt.shape) / 4
-    factors = fmt.decompose(w)
-    for g in (
-        rng.normal(size=fmt.shape),
-        np.ones(fmt.shape) * rng.normal(size=(fmt.shape[0], *[1] * (len(fmt.shape) - 1))),
-    ):
-        steps = [-rate * np.sign(p) for p in fmt.pullback(factors, g)]
-        after = fmt.contract(moved(factors, step_scales(fmt, factors), steps))
-        assert 0.5 < rms(after - fmt.contract(factors)) / rate < 1.5
+@RULE
+def test_a_first_step_does_what_a_dense_one_does(fmt, rule):
+    """For a gradient of its own, of any rank. What the format cannot hold of it no step of factors follows."""
+    rng, rate, step = np.random.default_rng(1), 1e-6, np.sign if rule == "sign" else np.asarray
+    factors = fmt.decompose(rng.normal(size=fmt.shape) / 4)
+    scales, w = step_scales(fmt, factors, rule=rule), fmt.contract(factors)
+    column = rng.normal(size=(fmt.shape[0], *[1] * (len(fmt.shape) - 1)))
+    for g in (7 * rng.normal(size=fmt.shape), column * rng.normal(size=fmt.shape[1:])):
+        pulled = fmt.pullback(factors, g)
+        went = fmt.contract(moved(factors, scales, [-rate * step(p) for p in pulled])) - w
+        progress = -np.sum(g * went) / (rate * np.sum(g * step(g)))
+        assert 0.4 * fmt.exact + 0.2 < progress < 2
+        assert rms(went) / (rate * rms(step(g))) < 2.2
 
 
 @EACH
-def test_a_first_step_of_gradients_moves_w_by_the_rate_times_its_gradient(fmt):
-    rng, rate = np.random.default_rng(1), 1e-6
-    factors = fmt.decompose(rng.normal(size=fmt.shape))
-    g = 7 * rng.normal(size=fmt.shape)
+def test_the_reach_of_a_linear_rule_is_twice_the_rate_times_the_gradient(fmt):
+    rng = np.random.default_rng(1)
+    factors, g = fmt.decompose(rng.normal(size=fmt.shape)), 7 * rng.normal(size=fmt.shape)
     pulled = fmt.pullback(factors, g)
-    scales = step_scales(fmt, factors, rule="gradient")
-    after = fmt.contract(moved(factors, scales, [-rate * p for p in pulled]))
-    assert 0.5 < rms(after - fmt.contract(factors)) / (rate * rms(g)) < 1.2
-    found = reach(scales, [-rate * p for p in pulled], slopes(g, pulled, 0))
-    assert found == pytest.approx(rate * rms(g))  # a dense step's length, whatever the factors
+    found = reach(step_scales(fmt, factors, rule="gradient"), [-0.1 * p for p in pulled], slopes(g, pulled, 0))
+    assert found == pytest.approx(2 * 0.1 * rms(g))
 
 
 @EACH
@@ -190,7 +191,7 @@ def test_decay_of_what_is_lent_is_the_decay_of_w(fmt):
 def test_a_factor_that_cannot_move_w_is_left_out():
     scales = (np.asarray(0.0), np.asarray(2.0))
     steps = (np.full((3,), 100.0), np.full((4,), -0.5))
-    assert reach(scales, steps) == 0.5
+    assert reach(scales, steps) == 2 * 0.5
     assert np.array_equal(lent(steps, scales)[0], np.zeros(3))
     assert np.array_equal(lent(steps, scales)[1], steps[1] / 2)
     assert np.array_equal(moved(steps, scales, steps)[0], steps[0])

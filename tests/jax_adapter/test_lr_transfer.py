@@ -23,9 +23,9 @@ def start(p, tx=None, plan=None, **options):
 
 def test_a_stack_takes_the_steps_of_its_layers():
     """By hand in NumPy: SGD with momentum and decay, of one layer that would go too far, and one that would not."""
-    rate, decay, rng = 0.3, 0.1, np.random.default_rng(0)
+    rate, decay, rng = 10.0, 1e-3, np.random.default_rng(0)
     stack = {"w": jnp.asarray(rng.normal(size=(2, 4, 6)) * np.reshape([10.0, 1e-2], (2, 1, 1)))}
-    gradients = [np.asarray(rng.normal(size=(2, 4, 6)) * np.reshape([5.0, 1e-3], (2, 1, 1))) for _ in range(3)]
+    gradients = [np.asarray(rng.normal(size=(2, 4, 6)) * np.reshape([5.0, 1e-4], (2, 1, 1))) for _ in range(3)]
     plan = tnj.plan(stack, {"w": FMT}, stacked="w")
     sgd = optax.chain(optax.add_decayed_weights(decay), optax.sgd(rate))
     tx, state = start(stack, sgd, plan, lr_transfer="gradient")
@@ -43,7 +43,7 @@ def test_a_stack_takes_the_steps_of_its_layers():
             parts.append(float(share(bound, FMT.contract(old), FMT.contract(new))))
             layers[n] = moved(old, [np.asarray(parts[-1])] * 2, [b - a for a, b in zip(old, new, strict=True)])
             scales[n] = step_scales(FMT, layers[n], rule="gradient") if number in (1, 2) else scales[n]
-    assert min(parts) < 0.95
+    assert min(parts) < 0.9
     assert parts.count(1.0) > 1
     for n, layer in enumerate(layers):
         np.testing.assert_allclose(stack["w"][n], FMT.contract(layer), rtol=1e-9)
@@ -51,7 +51,7 @@ def test_a_stack_takes_the_steps_of_its_layers():
     assert int(state.transfer.steps) == 3
 
 
-def test_updates_are_no_longer_than_the_learning_rate_and_go_on_from_a_run():
+def test_updates_are_as_long_as_the_learning_rate_and_go_on_from_a_run():
     p, other = small.params(0), small.params(1)
     tx, state = start(p)
     update, gradient = jax.jit(tx.update), jax.tree.map(jnp.ones_like, p)
@@ -66,8 +66,8 @@ def test_updates_are_no_longer_than_the_learning_rate_and_go_on_from_a_run():
         return p, state, lengths
 
     p, state, lengths = train(p, state)
-    assert lengths[0] > 0.6
-    assert max(lengths) < 1.01
+    assert lengths[0] > 0.8
+    assert max(lengths) < 2.01
     run = tnj.to_run(small.plan(p), p, state)
     assert run.scales[small.NAME] == tuple(float(m) for m in state.transfer.scales[small.NAME])
     begun = tnj.from_run(
