@@ -1,4 +1,4 @@
-"""The teacher's inside: hidden states, attention scores and embeddings, and the projections that a gap in width needs."""
+"""The teacher's inside: embeddings, hidden states, feed-forward parts, attention scores; projections for a gap in width."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,52 +23,56 @@ class Inside:
     taught       what comes of the teacher through the cache: "hidden.i", that of student layer i's own layer, and "embeddings"
     projections  name → (student's width, teacher's), trained with the student and no part of it
 
-    Attention scores are asked for at each step instead: heads · t² numbers for each example are too many to keep.
+    Attention scores are asked for at each step instead: heads · t² numbers for each example are too many to keep. So is what
+    feed-forward parts say, of which a compressed student wants all layers, mostly beside the scores.
     """
 
     def __init__(self, student: nn.Module, teacher: nn.Module, task: Task, options: KD) -> None:
         self.teacher = teacher
-        self.weights = {"hidden": options.hidden, "embeddings": options.embedding, "scores": options.attention}
+        self.weights = {"hidden": options.hidden, "embeddings": options.embedding}
+        self.weights |= {"scores": options.attention, "ffn": options.ffn}
         self.wanted = tuple(name for name, weight in self.weights.items() if weight > 0)
-        by_layer = {"hidden", "scores"} & set(self.wanted)
-        self.map = layer_pairs(student, teacher) if by_layer else ()
+        self.asked = tuple(name for name in self.wanted if name in _AT_EACH_STEP)
+        self.map = layer_pairs(student, teacher) if {"hidden", *self.asked} & set(self.wanted) else ()
         states = [f"hidden.{i}" for i in range(len(self.map))] if "hidden" in self.wanted else []
         self.taught = (*states, *(["embeddings"] if "embeddings" in self.wanted else []))
-        self.projections = self._fitted(student, task) if self.taught else {}
+        self.projections = self._fitted(student, task) if set(self.wanted) - {"scores"} else {}
 
     def teach(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The teacher's logits and all of `taught`."""
-        said = asked(self.teacher, inputs, "logits", *(n for n in self.wanted if n != "scores"))
+        said = asked(self.teacher, inputs, "logits", *(n for n in self.wanted if n not in self.asked))
         return {"logits": said["logits"], **self._named(said, self.map)}
 
     def terms(self, said: Mapping[str, Any], batch: Batch) -> dict[str, Tensor]:
         """Weighted; `said` are the student's `outputs`."""
         mask = batch.inputs.get("attention_mask")
+        now = asked(self.teacher, batch.inputs, *self.asked) if self.asked else {}
+        theirs = {**batch.teacher, **self._named(now, self.map)}
         far = {
-            name: hidden(ours, batch.teacher[name], mask, self.projections.get(_PROJECTION + name))
+            name: hidden(ours, theirs[name], mask, self.projections.get(_PROJECTION + name))
             for name, ours in self._named(said, range(len(self.map))).items()
         }
         terms = {}
         if "embeddings" in far:
             terms["embeddings"] = far.pop("embeddings")
-        if far:
-            terms["hidden"] = torch.stack(list(far.values())).mean()
+        for name in (name for name in _STATES if name in said):
+            terms[name] = torch.stack([far[f"{name}.{i}"] for i in range(len(self.map))]).mean()
         if "scores" in self.wanted:
-            theirs = asked(self.teacher, batch.inputs, "scores")["scores"]
             pairs = zip(said["scores"], self.map, strict=True)
-            terms["scores"] = torch.stack([attention(ours, theirs[j], mask) for ours, j in pairs]).mean()
-        return {name: self.weights[name] * term for name, term in terms.items()}
+            terms["scores"] = torch.stack([attention(ours, now["scores"][j], mask) for ours, j in pairs]).mean()
+        return {name: self.weights[name] * terms[name] for name in self.weights if name in terms}
 
     def _named(self, said: Mapping[str, Any], chosen: Any) -> dict[str, Tensor]:
-        """Of a model's `outputs`, by the names of `taught`; `chosen` are its layers, one for each of the student's."""
-        states = [said["hidden"][j] for j in chosen] if "hidden" in said else []
-        return {f"hidden.{i}": h for i, h in enumerate(states)} | {k: said[k] for k in ("embeddings",) if k in said}
+        """Of `outputs`, as "hidden.i", "ffn.i", "embeddings"; `chosen` are the model's layers, one for each of the student."""
+        states = {f"{name}.{i}": said[name][j] for name in _STATES if name in said for i, j in enumerate(chosen)}
+        return states | {k: said[k] for k in ("embeddings",) if k in said}
 
     def _fitted(self, student: nn.Module, task: Task) -> dict[str, nn.Parameter]:
-        """A projection for each of `taught` that the student says in another width."""
+        """A projection for each state that the student says in another width."""
         inputs, _ = some(task.train, range(min(len(task.train), _SAMPLE)), student)
         wanted = [n for n in self.wanted if n != "scores"]
-        ours, theirs = self._named(asked(student, inputs, *wanted), range(len(self.map))), self.teach(inputs)
+        ours = self._named(asked(student, inputs, *wanted), range(len(self.map)))
+        theirs = self._named(asked(self.teacher, inputs, *wanted), self.map)
         mask = inputs.get("attention_mask")
         return {
             _PROJECTION + name: nn.Parameter(fitted_projection(h, theirs[name], mask))
@@ -77,4 +81,6 @@ class Inside:
         }
 
 
+_STATES = ("hidden", "ffn")  # (b, t, d) of each layer
+_AT_EACH_STEP = ("scores", "ffn")
 _PROJECTION = "projection of "  # no name of a student's parameter has spaces

@@ -22,6 +22,8 @@ class KD:
     """Weight of the mean-squared error of hidden states, layer by layer."""
     attention: float = 0.0
     """Weight of the mean-squared error of attention scores before the softmax."""
+    ffn: float = 0.0
+    """Weight of the mean-squared error of what feed-forward parts say, before residual and norm, layer by layer."""
     embedding: float = 0.0
     """Weight of the mean-squared error of the embeddings' output."""
     weights: float = 0.0

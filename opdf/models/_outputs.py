@@ -16,7 +16,7 @@ from tensornet import TensorNetError
 
 from ._image import ImageNetwork
 
-WANTED = ("logits", "embeddings", "hidden", "scores")
+WANTED = ("logits", "embeddings", "hidden", "scores", "ffn")
 Inputs = Mapping[str, Tensor]
 
 
@@ -30,6 +30,7 @@ def outputs(model: nn.Module, inputs: Inputs, wanted: Collection[str] = ("logits
             "hidden"      a tuple of (b, t, d), what each layer says; residual: t = 1, hierarchical: from stage
                           2 on fewer and wider tokens
             "scores"      a tuple of (b, heads, t, t), ⟨query, key⟩/√(d/heads) of each layer before mask and softmax
+            "ffn"         a tuple of (b, t, d), W₂ φ(W₁ h + b₁) + b₂ of each layer before dropout, residual and norm
     raises: TensorNetError for what is not known, or scores of a network without attention
     """
     if unknown := sorted(set(wanted) - set(WANTED)):
@@ -38,14 +39,14 @@ def outputs(model: nn.Module, inputs: Inputs, wanted: Collection[str] = ("logits
             f"correct the name"
         )
     hidden = embed(model, inputs)
-    said: dict[str, Any] = {"embeddings": hidden, "hidden": (), "scores": ()}
+    said: dict[str, Any] = {"embeddings": hidden, "hidden": (), "scores": (), "ffn": ()}
     for layer in layers(model):
-        if "scores" in wanted:
-            with _scores(layer) as scores:
-                hidden = run_layer(layer, hidden, inputs)
-            said["scores"] += (_product(layer, *scores),)
-        else:
+        with _heard(_parts(layer, wanted)) as found:
             hidden = run_layer(layer, hidden, inputs)
+        if "scores" in wanted:
+            said["scores"] += (_product(layer, found[attention(layer).query], found[attention(layer).key]),)
+        if "ffn" in wanted:
+            said["ffn"] += (found[feed_forward(layer)],)
         if "hidden" in wanted:
             said["hidden"] += (hidden,)
     if "logits" in wanted:
@@ -106,6 +107,11 @@ def attention(layer: nn.Module) -> Any:
     return found
 
 
+def feed_forward(layer: nn.Module) -> nn.Module:
+    """The second linear map of a layer's feed-forward part."""
+    return cast(nn.Module, layer.fc2 if hasattr(layer, "fc2") else cast(Any, layer).output.dense)
+
+
 def _base(model: nn.Module) -> Any:
     if not hasattr(model, "base_model"):
         raise TensorNetError(
@@ -115,20 +121,23 @@ def _base(model: nn.Module) -> Any:
     return model.base_model
 
 
+def _parts(layer: nn.Module, wanted: Collection[str]) -> list[nn.Module]:
+    """The modules that are listened to."""
+    scores = [attention(layer).query, attention(layer).key] if "scores" in wanted else []
+    return [*scores, *([feed_forward(layer)] if "ffn" in wanted else [])]
+
+
 @contextmanager
-def _scores(layer: nn.Module) -> Iterator[list[Tensor]]:
-    """Fills a list with what the layer's query and key say, (b, t, d) each."""
-    parts = attention(layer).query, attention(layer).key
+def _heard(parts: list[nn.Module]) -> Iterator[dict[nn.Module, Tensor]]:
+    """Fills a dict with what each of these modules says, (b, t, d)."""
     said: dict[nn.Module, Tensor] = {}
 
     def note(module: nn.Module, _: Any, output: Tensor) -> None:
         said[module] = output
 
-    found: list[Tensor] = []
     hooks = [part.register_forward_hook(note) for part in parts]
     try:
-        yield found
-        found += [said[part] for part in parts]
+        yield said
     finally:
         for hook in hooks:
             hook.remove()

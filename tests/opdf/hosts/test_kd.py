@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from opdf.hosts import host
 from opdf.hosts._options import KD
-from opdf.models.networks import outputs
+from opdf.models.networks import layers, outputs
 from tensornet import TensorNetError
 
 
@@ -83,6 +83,32 @@ def test_the_teacher_is_asked_without_dropout_and_stays_in_its_mode():
     given = batch(found).inputs
     torch.testing.assert_close(found.teach(given), found.teach(given), rtol=0, atol=0)
     assert found.teacher.training
+
+
+def test_feed_forward_parts_before_the_residual():
+    found, given, said = terms(KD(ffn=6.0))
+    keep, expected = given.inputs["attention_mask"] == 1, 0
+    for i, j in ((0, 1), (1, 3)):
+        ours, theirs = (_second_linear(m, layer, given) for m, layer in ((found.student, i), (found.teacher, j)))
+        expected += 3.0 * mse(ours, theirs, keep)
+    torch.testing.assert_close(said["ffn"], expected)
+    assert found.taught == ("logits",)  # asked for at each step, so that nothing of it is in the cache
+
+
+def _second_linear(model, number, given):
+    """W₂ φ(W₁ h + b₁) + b₂, worked out from what attention leaves."""
+    layer, seen = layers(model)[number], []
+    hook = layer.intermediate.register_forward_hook(lambda _, args, __: seen.append(args[0]))
+    outputs(model, given.inputs)
+    hook.remove()
+    inner = F.gelu(seen[0] @ layer.intermediate.dense.weight.T + layer.intermediate.dense.bias)
+    return inner @ layer.output.dense.weight.T + layer.output.dense.bias
+
+
+def test_feed_forward_parts_of_another_width_are_projected():
+    found = made("kd", KD(ffn=1.0), models=(encoder(2, 4, seed=1), encoder(4)))
+    assert {n for n in found.parameters() if "projection" in n} == {"projection of ffn.0", "projection of ffn.1"}
+    assert found.terms(batch(found), 0)["ffn"] > 0
 
 
 def test_only_what_is_weighed_is_taught():

@@ -62,6 +62,30 @@ def test_scores_carry_gradients_and_leave_no_hooks(encoder, texts, batch):
     assert not any(m._forward_hooks for m in model.modules())
 
 
+@pytest.mark.parametrize("kind", ["bert", "roberta", "electra"])
+def test_feed_forward_parts_make_the_layers_with_residual_and_norm(kind, encoder, texts, batch):
+    task = texts()
+    model, inputs = load(encoder(kind), task), batch(task)
+    said = outputs(model, inputs, ("ffn", "hidden"))
+    for layer, ffn, hidden in zip(layers(model), said["ffn"], said["hidden"], strict=True):
+        heard = []
+        hook = layer.intermediate.register_forward_pre_hook(lambda _, args, heard=heard: heard.append(args[0]))
+        outputs(model, inputs, ())
+        hook.remove()
+        torch.testing.assert_close(layer.output.LayerNorm(ffn + heard[0]), hidden)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_feed_forward_parts_of_images_are_what_the_residual_adds(kind, images, batch):
+    network, inputs = teacher(kind, images), batch(images)
+    before = outputs(network, inputs, ("ffn", "hidden"))
+    with torch.no_grad():
+        layers(network)[-1].fc2.bias.add_(1.0)
+    after = outputs(network, inputs, ("ffn", "hidden"))
+    torch.testing.assert_close(after["ffn"][-1], before["ffn"][-1] + 1.0)
+    torch.testing.assert_close(after["hidden"][-1] - before["hidden"][-1], after["ffn"][-1] - before["ffn"][-1])
+
+
 @pytest.mark.parametrize("kind", ["bert", "roberta"])
 def test_word_embeddings_stand_for_the_ids(kind, encoder, texts, batch):
     """Padding included: RoBERTa takes positions from the ids, which are given as well."""
