@@ -45,4 +45,4 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def facts(self) -> dict[str, Any]:
-        """For the summary: "training_parameters", "fold_error"."""
+        """For the summary, of the last step, before `restore`: "training_parameters", "fold_error"."""

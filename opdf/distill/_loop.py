@@ -3,7 +3,7 @@
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ._config import Training
 from ._engine import Engine
 from ._order import Steps, learning_rate
 
-CHECKPOINT, BEST = "checkpoint.safetensors", "best.safetensors"
+CHECKPOINT, BEST = "checkpoint.safetensors", "best.{}.safetensors"  # of a step
 SETTLING = 5  # steps of a process whose times do not count: the first ones allocate
 
 Told = Callable[[str, int, int, str], None]  # phase, done, total, what else is to be said
@@ -33,12 +33,14 @@ class Trained:
     dev        its scores there
     seconds    spent in steps, over all resumptions
     step_ms    the median step, once it had settled; None if there were too few
+    facts      the engine's, of the last step
     """
 
     best_step: int
     dev: dict[str, float]
     seconds: float
     step_ms: float | None
+    facts: dict[str, Any]
 
 
 def train(
@@ -54,7 +56,7 @@ def train(
 ) -> Trained:
     """Take all steps, score dev in between, and leave the best student in the engine.
 
-    folder    of the run: holds checkpoint.safetensors and best.safetensors while it lasts
+    folder    of the run: holds a checkpoint and the best student while it lasts
     made_of   fingerprints of data and teacher, by name: a checkpoint of others is refused
     trackers  are given each record, beside metrics.jsonl
     raises: TensorNetError when the loss is NaN or Inf
@@ -63,6 +65,7 @@ def train(
     path = folder / CHECKPOINT
     if path.exists():
         at = _resumed(engine, path, made_of)
+    saved = at["best_step"]  # that the checkpoint speaks of
     times: list[float] = []
     with Metrics.resumed(folder, at["step"] or -1) as metrics:
         if not at["step"] and (start := engine.probe()):
@@ -77,15 +80,30 @@ def train(
             record = {"step": step + 1, "epoch": steps.epoch(step + 1), "lr": rate, **record, "seconds": at["seconds"]}
             if step + 1 in steps.evaluated:
                 record |= _evaluated(engine, task, at, folder)
+                tidied(folder, (saved, at["best_step"]))
             for tracker in (metrics, *trackers):
                 tracker.log(record)
             told("train", step + 1, steps.total, _said(record, at, task))
             if training.checkpoint_every and (step + 1) % training.checkpoint_every == 0 and step + 1 < steps.total:
                 at["times"], times = [*at["times"], *times[SETTLING:]][-1000:], times[:SETTLING]
                 _state.write(path, {"at": at, "made_of": made_of, "engine": engine.state()})
-    engine.restore(_state.read(folder / BEST))
+                saved = at["best_step"]
+    facts = engine.facts()  # before weights of another step take the place of those that the factors contract to
+    engine.restore(_state.read(folder / BEST.format(at["best_step"])))
     settled = [*at["times"], *times[SETTLING:]]
-    return Trained(at["best_step"], at["dev"], at["seconds"], 1e3 * statistics.median(settled) if settled else None)
+    step_ms = 1e3 * statistics.median(settled) if settled else None
+    return Trained(at["best_step"], at["dev"], at["seconds"], step_ms, facts)
+
+
+def tidied(folder: Path, steps: Collection[int] = ()) -> None:
+    """Remove the best students so far, but for those of these steps.
+
+    On another machine a run that goes on may not find again what was best after its checkpoint: that of before is kept.
+    """
+    kept = {BEST.format(step) for step in steps}
+    for path in folder.glob(BEST.format("*")):
+        if path.name not in kept:
+            path.unlink()
 
 
 def _resumed(engine: Engine, path: Path, made_of: Mapping[str, str]) -> dict[str, Any]:
@@ -96,8 +114,13 @@ def _resumed(engine: Engine, path: Path, made_of: Mapping[str, str]) -> dict[str
             f"opdf distill: {path} was written with another {' and another '.join(other)}, needed the same to go on, "
             f"because half a run of each would be neither; give those that the run began with, or another --out"
         )
-    engine.load(saved["engine"])
     at: dict[str, Any] = saved["at"]
+    if at["best_step"] and not (best := path.with_name(BEST.format(at["best_step"]))).exists():
+        raise TensorNetError(
+            f"opdf distill: {best} is not there, needed the student that was best when {path.name} was written, because it may "
+            f"be the one to ship; copy it again, or delete the run folder and start anew"
+        )
+    engine.load(saved["engine"])
     return at
 
 
@@ -105,7 +128,7 @@ def _evaluated(engine: Engine, task: Task, at: dict[str, Any], folder: Path) -> 
     """Scores on dev and a look at the factors; the student is kept if it is the best so far."""
     dev = scores(task, engine.predict(task.dev), task.dev.labels)
     if not at["best_step"] or dev[task.metrics[0]] > at["dev"][task.metrics[0]]:
-        _state.write(folder / BEST, engine.weights())  # before the checkpoint that speaks of it
+        _state.write(folder / BEST.format(at["step"]), engine.weights())  # before the checkpoint that speaks of it
         at |= {"best_step": at["step"], "dev": dev}
     return {"dev": dev, **engine.probe()}
 

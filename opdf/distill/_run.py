@@ -15,7 +15,7 @@ from ..tasks import load
 from ._check import check
 from ._config import Config, tokenizer_of
 from ._lock import locked
-from ._loop import BEST, CHECKPOINT, Told, silent
+from ._loop import CHECKPOINT, Told, silent, tidied
 from ._toml import differences, read, to_dict, to_toml
 
 CONFIG, SUMMARY = "config.toml", "summary.json"
@@ -44,8 +44,8 @@ def distill(config: Config, *, resume: bool = False, told: Told = silent, comman
         summary["figures"] = [path.relative_to(config.out).as_posix() for path in drawn]
         _write(config.out / "README.md", report.card(to_dict(config), summary))
         _write(config.out / SUMMARY, json.dumps(summary, indent=2))  # last: with it the run is done
-    for name in (CHECKPOINT, BEST):
-        (config.out / name).unlink(missing_ok=True)
+    (config.out / CHECKPOINT).unlink(missing_ok=True)
+    tidied(config.out)
     return summary
 
 

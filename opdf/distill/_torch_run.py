@@ -46,7 +46,7 @@ def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> 
     test = scores(task, predicted(student, task.test, device), task.test.labels)
     told("test", 1, 1, "")
     save(student, config.out / "student", task)
-    facts = engine.facts()
+    facts = dict(done.facts)
     sizes = {"parameters": _size(student), "training_parameters": facts.pop("training_parameters")}
     times = _latencies(teacher, student, task, device)
     return {
