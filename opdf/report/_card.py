@@ -15,6 +15,11 @@ HOSTS = {
     "dbkd": "distilled from its teacher's decisions (DBKD)",
     "adkd": "distilled from its teacher's attributions (AD-KD)",
 }
+STARTS = {
+    "teacher": "layers of its teacher",
+    "random-layers": "random layers between its teacher's embeddings and head",
+    "random": "random weights",
+}
 IMAGES = ("fashion_mnist",)  # tasks; of the others the student reads text
 
 Summary = Mapping[str, Any]
@@ -45,8 +50,10 @@ def card(config: Mapping[str, Any], summary: Summary) -> str:
 def _what(config: Mapping[str, Any], summary: Summary) -> str:
     text = f"A student for {summary['task']}, {HOSTS.get(summary['host'], summary['host'])}."
     start = config.get("student", {}).get("start")
-    if start is not None:
-        text += f" It began with {'layers of its teacher' if start == 'teacher' else 'random weights'}."
+    if start is not None:  # Theseus takes over embeddings and head, whatever it starts from
+        text += (
+            f" It began with {STARTS['random-layers' if (summary['host'], start) == ('theseus', 'random') else start]}."
+        )
     if opdf := summary.get("opdf"):
         text += (
             f" While it was trained, its weights were factors of tensor networks ([OPDF](https://arxiv.org/abs/2411.06448): "
@@ -94,7 +101,9 @@ def _sizes(summary: Summary) -> str:
     if teacher.get("latency_ms") and student.get("latency_ms"):
         said.append(f"The student takes {student['latency_ms'] / teacher['latency_ms']:.2f} of its teacher's time.")
     if "fold_error" in summary:
-        said.append(f"Between factors and weights, the largest ‖W − contract(T)‖/‖W‖ is {summary['fold_error']:.1g}.")
+        said.append(
+            f"Between factors and weights of the last step, the largest ‖W − contract(T)‖/‖W‖ is {summary['fold_error']:.1g}."
+        )
     return f"## Size and speed\n\n{table}\n{' '.join(said)}\n" if table else ""
 
 

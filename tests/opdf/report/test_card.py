@@ -107,6 +107,19 @@ def test_it_says(said):
     assert said in card(CONFIG, FIRST | REST)
 
 
+@pytest.mark.parametrize(
+    ("host", "start", "said"),
+    [
+        ("kd", "random", "It began with random weights."),
+        ("kd", "random-layers", "It began with random layers between its teacher's embeddings and head."),
+        ("theseus", "random", "It began with random layers between its teacher's embeddings and head."),
+        ("theseus", "teacher", "It began with layers of its teacher."),
+    ],
+)
+def test_what_it_began_with(host, start, said):
+    assert said in card({"student": {"start": start}}, FIRST | {"host": host})
+
+
 def test_several_seeds():
     text = card(CONFIG, FIRST | REST | {"runs": RUNS})
     assert rows(text)["student, mean ± std over 3 seeds"] == ["–", "0.8000 ± 0.0000", "–", "0.8200 ± 0.0200"]
