@@ -27,7 +27,7 @@ RULES: dict[str, Rule] = {
     "training.checkpoint_every": NOT_NEGATIVE,
     "training.threads": NOT_NEGATIVE,
     "training.seed": NOT_NEGATIVE,
-    "training.max_grad_norm": (lambda x: x is None or x > 0, "a number above 0, or none", "gradients are scaled to it"),
+    "training.max_grad_norm": (lambda x: x > 0, "a number above 0, or inf for no limit", "gradients are scaled to it"),
     "teacher.epochs": NOT_NEGATIVE,
     "teacher.lr": POSITIVE,
     "teacher.seed": NOT_NEGATIVE,

@@ -56,8 +56,8 @@ class Training:
     """Share of the steps in which the rate rises."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """How the rate falls after that."""
-    max_grad_norm: float | None = 1.0
-    """Clips the dense gradients, taken as one vector."""
+    max_grad_norm: float = 1.0
+    """Clips the dense gradients, taken as one vector; inf: does not."""
     seed: int = 0
     """Of the student's new weights, the order of the examples and dropout."""
     evaluations: int = 5

@@ -66,7 +66,7 @@ class TorchEngine(Engine):
         terms = self.host.terms(batch, step)
         loss = torch.stack(list(terms.values())).sum()
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.trained.values(), self.training.max_grad_norm or float("inf"))
+        norm = nn.utils.clip_grad_norm_(self.trained.values(), self.training.max_grad_norm)
         self.optimizer.step()
         figures = {name: float(value.detach()) for name, value in terms.items()}
         record = {"loss": float(loss.detach()), "terms": figures, "grad_norm": float(norm)}

@@ -1,6 +1,8 @@
 """Configurations as TOML: what is written is read back the same, what nobody knows is refused."""
 
 import dataclasses
+import tomllib
+import typing
 
 import pytest
 
@@ -21,6 +23,21 @@ def test_what_is_written_is_read_back_the_same(tmp_path):
     assert read(path) == config
     assert config.training.max_grad_norm == 2.0
     assert config.opdf.rules == ("a", "b.*")
+
+
+def test_none_is_a_default_alone(tmp_path):
+    """TOML has no null: what is None is not written, and read back as its default."""
+    flat = to_toml(parsed(SMALL))
+    assert parsed(tomllib.loads(flat)) == parsed(SMALL)
+    for section in (
+        Config,
+        *(f.default_factory for f in dataclasses.fields(Config) if dataclasses.is_dataclass(f.default_factory)),
+    ):
+        hints = typing.get_type_hints(section)
+        for f in dataclasses.fields(section):
+            assert type(None) not in typing.get_args(hints[f.name]) or f.default is None, f"{section.__name__}.{f.name}"
+    unlimited = parsed(SMALL, {"training.max_grad_norm": float("inf")})
+    assert parsed(tomllib.loads(to_toml(unlimited))) == unlimited
 
 
 def test_what_is_left_out_has_its_default():
