@@ -12,16 +12,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tensornet import TensorNetError
-
-from ..losses import dkd, hinton, regression
 from ..models.networks import outputs
 from ..tasks import Task
+from ._answers import answered as answered
+from ._answers import answers, check_answers
 from ._groups import needed
 from ._host import Batch, Host
 from ._inside import Inside
 from ._paired import PairedWeights
-from .labels import supervised
 
 
 class KD(Host):
@@ -29,11 +27,7 @@ class KD(Host):
 
     def __init__(self, student: nn.Module, teacher: nn.Module | None, task: Task, options: Any, steps: int) -> None:
         super().__init__(student, teacher, task, options, steps)
-        if options.decoupled and task.classes == 1:
-            raise TensorNetError(
-                f"kd: decoupled=True for task {task.name}, which predicts a number, needed classes, because DKD weighs the "
-                f"label's class against the others; leave decoupled out"
-            )
+        check_answers(options, task)
         self.inside = Inside(student, needed("kd", teacher), task, options)
         self.weights: PairedWeights | None = None
         if options.weights > 0:
@@ -49,27 +43,11 @@ class KD(Host):
 
     def terms(self, batch: Batch, step: int) -> dict[str, Tensor]:
         said = outputs(self.student, batch.inputs, ("logits", *self.inside.wanted))
-        terms = self._answers(said["logits"], batch) | self.inside.terms(said, batch)
+        terms = answers(self.options, said["logits"], batch.teacher["logits"], batch.labels)
+        terms |= self.inside.terms(said, batch)
         if self.weights:
             terms["weights"] = self.options.weights * self.weights.distance()
         return terms
 
-    def _answers(self, logits: Tensor, batch: Batch) -> dict[str, Tensor]:
-        o, theirs, terms = self.options, batch.teacher["logits"], {}
-        if o.alpha < 1:
-            terms["labels"] = (1 - o.alpha) * supervised(logits, batch.labels)
-        if o.alpha > 0 and o.decoupled:
-            terms["answers"] = o.alpha * dkd(logits, theirs, batch.labels, temperature=o.temperature, beta=o.beta)
-        elif o.alpha > 0:
-            terms["answers"] = o.alpha * answered(logits, theirs, o.temperature)
-        return terms
-
     def fingerprint(self) -> str:
         return f"layers {self.inside.map}"
-
-
-def answered(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
-    """What a teacher's answers say of logits (b, classes): τ² KL in nats; of one class, a number, the mean squared error."""
-    if logits.shape[1] == 1:
-        return regression(logits, teacher_logits)
-    return hinton(logits, teacher_logits, temperature=temperature)

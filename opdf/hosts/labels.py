@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ..losses import cross_entropy, regression
 from ..models.networks import outputs
+from ._answers import supervised as supervised
 from ._host import Batch, Host
 
 
@@ -20,10 +20,3 @@ class Labels(Host):
 
     def terms(self, batch: Batch, step: int) -> dict[str, Tensor]:
         return {"labels": supervised(outputs(self.student, batch.inputs)["logits"], batch.labels)}
-
-
-def supervised(logits: Tensor, labels: Tensor) -> Tensor:
-    """What labels say of logits (b, classes): cross-entropy in nats; of one class, a number, the mean squared error."""
-    if logits.shape[1] == 1:
-        return regression(logits[:, 0], labels)
-    return cross_entropy(logits, labels)

@@ -1,6 +1,6 @@
 """Which checkpoints of Hugging Face are taken, and which of their tensors may be missing or left over."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tensornet import TensorNetError
@@ -27,14 +27,16 @@ def check_type(source: str, config: Any) -> None:
         )
 
 
-def check_report(source: str, model: Any, report: dict[str, Any], labels: Sequence[str], task: Task) -> None:
-    """Judge what Transformers says of the tensors it found.
+def check_report(
+    source: str, own: Collection[str], report: Mapping[str, Any], labels: Sequence[str], task: Task, prefix: str
+) -> None:
+    """Judge what was found of a model's tensors.
 
+    own     their names; prefix is what those of the encoder begin with, where there is a head beside it
     report  missing_keys, unexpected_keys, and mismatched_keys (name, shape in the file, the model's)
     labels  names of the checkpoint's labels
     """
-    prefix = f"{model.base_model_prefix}."
-    own = {name.removeprefix(prefix) for name in model.state_dict()}
+    own = {name.removeprefix(prefix) for name in own}
     missing = {name.removeprefix(prefix) for name in report["missing_keys"]}
     groups = [{n for n in own if n.startswith(group)} for group in FRESH]
     lost = missing.difference(*(group for group in groups if group <= missing))

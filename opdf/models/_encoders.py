@@ -34,7 +34,7 @@ def read(source: str, task: Task, seed: int) -> PreTrainedModel:
         model, report = AutoModelForSequenceClassification.from_pretrained(
             source, config=config, output_loading_info=True, ignore_mismatched_sizes=True, dtype=torch.float32
         )
-    check_report(source, model, report, labels, task)
+    check_report(source, model.state_dict(), report, labels, task, f"{model.base_model_prefix}.")
     return model
 
 

@@ -24,7 +24,7 @@ def load(source: str | Path, task: Task, seed: int = 0) -> nn.Module:
     config = _config(Path(source))
     if _images.is_image_network(config):
         network = _images.read(Path(source), config)
-        check_image(network, task, source)
+        check_image(network.architecture, task, source)
         return network.eval()
     if task.kind == "images":
         raise TensorNetError(
@@ -32,7 +32,13 @@ def load(source: str | Path, task: Task, seed: int = 0) -> nn.Module:
             f"run exported, or leave teacher.source out for random weights"
         )
     encoder = _encoders.read(str(source), task, seed)
-    check_tokens(encoder, task, source)
+    tables: Any = encoder.base_model.embeddings
+    rows = {"input_ids": tables.word_embeddings, "token_type_ids": tables.token_type_embeddings}
+    unused = (
+        tables.padding_idx + 1 if hasattr(tables, "padding_idx") else 0
+    )  # RoBERTa's begin after that of the padding
+    positions = tables.position_embeddings.num_embeddings - unused
+    check_tokens({field: table.num_embeddings for field, table in rows.items()}, positions, task, source)
     return encoder.eval()
 
 

@@ -9,6 +9,7 @@ from tensornet import TensorNetError
 
 from ..tasks import Task
 from . import _encoders, _images
+from ._fits import check_copied
 from ._image import ImageNetwork
 from ._spec import Student
 from ._start import copy_around, copy_layers
@@ -32,7 +33,7 @@ def make_student(spec: Student, teacher: nn.Module, task: Task, seed: int) -> nn
         _image_student(spec, teacher, seed) if isinstance(teacher, ImageNetwork) else _encoder(spec, teacher, seed)
     )
     if spec.start != "random":
-        _same_sizes(student, teacher, spec.start)
+        check_copied(_measures(student), _measures(teacher), spec.start)
     if spec.start == "teacher":
         copy_layers(student, teacher, spec.layer_map)
     elif spec.start == "random-layers":
@@ -64,17 +65,6 @@ def _encoder(spec: Student, teacher: nn.Module, seed: int) -> nn.Module:
             f"each head has an equal part; set student.heads or student.width"
         )
     return _encoders.fresh(config, seed)
-
-
-def _same_sizes(student: nn.Module, teacher: nn.Module, start: str) -> None:
-    """Of the layers; heads are in no shape, so that copying would not notice."""
-    mine, theirs = _measures(student), _measures(teacher)
-    other = [f"{name}={mine[name]} (teacher: {theirs[name]})" for name in mine if mine[name] != theirs[name]]
-    if other:
-        raise TensorNetError(
-            f"student: {', '.join(other)} with start={start!r}, needed the teacher's own, because its weights are copied; "
-            f"set student.start='random', or leave these out"
-        )
 
 
 def _measures(network: nn.Module) -> dict[str, Any]:

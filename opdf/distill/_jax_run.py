@@ -1,0 +1,89 @@
+"""A run in JAX, between the data and the report."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from tensornet import TensorNetError
+
+from ..hosts._answers import check_answers
+from ..models.jax_networks import Model, latency, make_student, save
+from ..report import Tracker
+from ..tasks import Task, scores
+from ._config import Config
+from ._jax import JaxEngine, predicted
+from ._jax_teaching import taught_by, teacher_of, weights_digest
+from ._lock import locked
+from ._loop import Told, train
+from ._order import Steps
+from ._teachers import judged
+
+LATENCY_ROWS = 32  # examples of dev in a call that is timed
+
+
+def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> dict[str, Any]:
+    """Teacher, cache, student, training, test, export; the framework's part of the summary."""
+    check_answers(config.kd, task)
+    if config.training.threads:
+        os.environ["PJRT_NPROC"] = str(
+            config.training.threads
+        )  # XLA reads it once, when a process first needs a device
+    with jax.default_device(device_of(config.training.device)), jax.default_matmul_precision("float32"):
+        return _run(config, task, trackers, told)
+
+
+def _run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> dict[str, Any]:
+    training = config.training
+    steps = Steps.of(len(task.train), training.batch_size, training.epochs, training.seed, training.evaluations)
+    cache = config.cache or config.out / "cache"
+    with locked(cache, wait=True):  # runs that share it make what is missing one after another
+        teacher = teacher_of(config, task, cache / "teachers", told)
+        of_teacher = weights_digest(teacher)
+        teacher_scores = judged(of_teacher, lambda x: predicted(teacher, x), task, cache / "judged", told)
+        taught = taught_by(teacher, of_teacher, task, config, cache / "taught", told)
+    student = make_student(config.student, teacher, training.seed)
+    engine = JaxEngine(config, student, teacher, task.train, taught, steps.total)
+    if engine.plan is not None:
+        (config.out / "plan.json").write_text(engine.plan.to_json(), encoding="utf-8")
+    made_of = {"train": task.digest("train"), "dev": task.digest("dev"), "teacher": of_teacher}
+    done = train(engine, task, training, steps, config.out, made_of=made_of, trackers=trackers, told=told)
+    told("test", 0, 1, "")
+    test = scores(task, engine.predict(task.test), task.test.labels)
+    told("test", 1, 1, "")
+    save(engine.model, config.out / "student", task)
+    facts = dict(done.facts)
+    sizes = {"parameters": _size(student), "training_parameters": facts.pop("training_parameters")}
+    rows = np.arange(min(LATENCY_ROWS, len(task.dev)))
+    times = latency((teacher, engine.model), task.dev.batch(rows))
+    return {
+        "dev": done.dev,
+        "test": test,
+        "teacher": {**teacher_scores, "parameters": _size(teacher), "latency_ms": times[0]},
+        "student": {**sizes, "latency_ms": times[1]},
+        "latency_rows": LATENCY_ROWS,
+        **facts,
+        "best_step": done.best_step,
+        "steps": steps.total,
+        "seconds": done.seconds,
+        "step_ms": done.step_ms,
+    }
+
+
+def device_of(name: str) -> jax.Device:
+    """cpu, cuda, cuda:1 … as PyTorch calls them."""
+    kind, _, number = name.partition(":")
+    try:
+        return jax.devices(kind)[int(number or 0)]
+    except (RuntimeError, IndexError, ValueError) as error:
+        found = ", ".join(str(device) for device in jax.devices())
+        raise TensorNetError(
+            f"opdf distill: training.device = {name!r} is none that JAX has ({found}), needed one of these, because training "
+            f"happens there; correct it, or install JAX for that device"
+        ) from error
+
+
+def _size(model: Model) -> int:
+    return sum(w.size for w in model.weights.values())

@@ -1,0 +1,42 @@
+"""The plan of a run, in any framework."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensornet as tn
+from tensornet.planning import joint_formats, pair_names
+
+from ._config import Opdf
+
+
+def planned(
+    plan: Callable[..., tn.Plan],
+    opdf: Opdf,
+    ours: Mapping[str, Any],
+    theirs: Mapping[str, Any] | None = None,
+    pairs: Callable[[tn.Plan], Any] | None = None,
+) -> tn.Plan:
+    """The plan of the student's weights.
+
+    plan    (rules, **options) → plan, of the student
+    opdf    "layers" among its rules is every linear weight inside a numbered layer, as in the paper
+    ours    its matrices, name → shape
+    theirs  those they are aligned with: weights of another shape than their partner's get factors that both can have
+    pairs   plan → what `Alignment(pairs=…)` takes; opdf.pairs by default
+    raises: TensorNetError if a rule matches nothing, or a pair cannot be aligned
+    """
+    found = plan(_rules(plan, opdf), cores=opdf.cores, layout=opdf.layout)
+    if not opdf.alignment or theirs is None:
+        return found
+    partners = pair_names(list(ours), list(theirs), pairs(found) if pairs else opdf.pairs, list(found))
+    unequal = {name: theirs[other] for name, other in partners.items() if theirs[other] != ours[name]}
+    if not unequal:
+        return found
+    formats = dict(found) | {n: joint_formats(ours[n], shape, cores=opdf.cores)[0] for n, shape in unequal.items()}
+    return plan(lambda name, _: formats.get(name))
+
+
+def _rules(plan: Callable[..., tn.Plan], opdf: Opdf) -> Any:
+    if opdf.rules == ("layers",):
+        return [name for name in plan("all-linear") if any(part.isdigit() for part in name.split("."))]
+    return "all-linear" if opdf.rules == ("all-linear",) else dict.fromkeys(opdf.rules, "mpo")

@@ -1,0 +1,116 @@
+"""Before the student, in any framework: where a fine-tuned teacher and what it says are kept. Keys know no framework either,
+so that what one has made serves the other.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tensornet.files._replace import replacing
+
+from ..tasks import Examples, Task, scores
+from ..tasks import load as load_task
+from ._cache import Taught, Teach, describe, taught
+from ._config import Config, Opdf, tokenizer_of
+from ._engine import Array
+from ._loop import Told
+from ._order import Steps
+
+DONE = "model"  # the folder of a teacher that has been fine-tuned
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """A training on labels that makes a teacher; a run of its own in the folder `home`, which can be killed and resumed."""
+
+    config: Config
+    task: Task
+    home: Path
+
+    @classmethod
+    def of(cls, config: Config, task: Task, start: str, folder: Path) -> "FineTuning":
+        """start: digest of the weights that it begins with; folder: of all fine-tuned teachers."""
+        if config.teacher.whole_train and config.task.train_size is not None:
+            task = load_task(replace(config.task, train_size=None), tokenizer=tokenizer_of(config))
+        taken: dict[str, Any] = {"epochs": config.teacher.epochs, "lr": config.teacher.lr, "seed": config.teacher.seed}
+        training = replace(config.training, **taken)
+        made_of = {"task": task.digest("train"), "dev": task.digest("dev"), "start": start}
+        free = ("checkpoint_every", "device", "threads")
+        same = {k: v for k, v in asdict(training).items() if k not in free} | {"backend": "torch"}
+        home = folder / key_of({**made_of, "training": same})
+        return cls(replace(config, host="labels", training=training, opdf=Opdf()), task, home)
+
+    @property
+    def steps(self) -> Steps:
+        t = self.config.training
+        return Steps.of(len(self.task.train), t.batch_size, t.epochs, t.seed, t.evaluations)
+
+
+def said_by(
+    teacher: str,
+    host: str,
+    fields: Sequence[str],
+    per_token: frozenset[str],
+    task: Task,
+    config: Config,
+    folder: Path,
+    teach: Teach,
+    told: Told,
+) -> Taught:
+    """What a teacher says of train, read from the cache in `folder` or worked out into it.
+
+    teacher  digest of its weights
+    host     fingerprint of the method, which asks it for `fields`
+    """
+    size = config.training.batch_size
+    note = {
+        "teacher": teacher,
+        "examples": task.digest("train"),
+        "host": host,
+        "fields": list(fields),
+        "batch_size": size,
+    }
+    home = folder / key_of(note)
+    found = taught(home, task.train, teach, per_token, size, lambda n, of: told("cache", n, of, ""))
+    describe(home, note)
+    return found
+
+
+def judged(
+    teacher: str, predict: Callable[[Examples], Array], task: Task, folder: Path, told: Told
+) -> dict[str, dict[str, float]]:
+    """A teacher's scores on dev and test, from `folder` if they are there.
+
+    teacher  digest of its weights
+    predict  examples → its logits
+    """
+    parts = {"dev": task.dev, "test": task.test}
+    path = folder / f"{key_of({'teacher': teacher, **{name: task.digest(name) for name in parts}})}.json"
+    if path.exists():
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    found = {}
+    for n, (name, examples) in enumerate(parts.items()):
+        told("judge", n, len(parts), f"the teacher on {name}")
+        found[name] = scores(task, predict(examples), examples.labels)
+    told("judge", len(parts), len(parts), "")
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as file:
+        file.write(json.dumps(found).encode())
+    return found
+
+
+def digest(weights: Mapping[str, Array]) -> str:
+    """SHA-256 over names, as PyTorch has them, shapes and bits of all weights."""
+    sha = hashlib.sha256()
+    for name, array in sorted(weights.items()):
+        sha.update(f"{name} {array.shape} torch.{array.dtype} ".encode())
+        sha.update(array.tobytes())
+    return sha.hexdigest()
+
+
+def key_of(made_of: Mapping[str, Any]) -> str:
+    """A name for what is made of this."""
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True, default=str).encode()).hexdigest()[:16]
