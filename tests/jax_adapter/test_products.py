@@ -58,5 +58,7 @@ def test_fewer_operations():
 
 def test_a_state_without_products_is_refused():
     state = transformation().init(params())
-    with pytest.raises(tn.TensorNetError, match=r"differ in whether there is alignment, lr_transfer, or products are kept"):
+    with pytest.raises(
+        tn.TensorNetError, match=r"differ in whether there is alignment, lr_transfer, or products are kept"
+    ):
         transformation(keep_products=True).update(params(), state, params())
