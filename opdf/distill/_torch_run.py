@@ -15,7 +15,8 @@ from ._config import Config
 from ._lock import locked
 from ._loop import Told, train
 from ._order import Steps
-from ._teaching import judged, taught_by, teacher_of, weights_digest
+from ._teachers import judged
+from ._teaching import taught_by, teacher_of, weights_digest
 from ._torch import TorchEngine, predicted, tensors
 
 LATENCY_ROWS = 32  # examples of dev in a call that is timed
@@ -30,7 +31,8 @@ def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> 
     cache = config.cache or config.out / "cache"
     with locked(cache, wait=True):  # runs that share it make what is missing one after another
         teacher = teacher_of(config, task, cache / "teachers", told).to(device)
-        teacher_scores = judged(teacher, task, cache / "judged", device, told)
+        of_teacher = weights_digest(teacher)
+        teacher_scores = judged(of_teacher, lambda x: predicted(teacher, x, device), task, cache / "judged", told)
         student = make_student(config.student, teacher, task, training.seed).to(device)
         options = getattr(config, config.host, None)
         learnt = host(config.host).examples(task, options)
@@ -40,7 +42,7 @@ def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> 
     engine = TorchEngine(config, method, learnt, taught)
     if engine.plan is not None:
         (config.out / "plan.json").write_text(engine.plan.to_json(), encoding="utf-8")
-    made_of = {"train": task.digest("train"), "dev": task.digest("dev"), "teacher": weights_digest(teacher)}
+    made_of = {"train": task.digest("train"), "dev": task.digest("dev"), "teacher": of_teacher}
     done = train(engine, task, training, steps, config.out, made_of=made_of, trackers=trackers, told=told)
     told("test", 0, 1, "")
     test = scores(task, predicted(student, task.test, device), task.test.labels)
