@@ -110,16 +110,20 @@ def fsdp_clipped(folder: Path) -> dict[str, Any]:
     return _fsdp(sgd, max_factor_norm=0.1)
 
 
+def fsdp_transfer(folder: Path) -> dict[str, Any]:
+    return _fsdp(lr_transfer=True)
+
+
 def saved_by_two(folder: Path) -> None:
     model = sharded(student(0, torch.float64))
-    optimizer = wrapped(model)
+    optimizer = wrapped(model, lr_transfer=True)
     train(model, optimizer, range(10))
     dcp.save({"model": get_model_state_dict(model), "optimizer": optimizer.state_dict()}, checkpoint_id=folder / "two")
 
 
 def loaded_by_two(folder: Path) -> dict[str, Any]:
     model = sharded(student(5, torch.float64))
-    optimizer = wrapped(model)
+    optimizer = wrapped(model, lr_transfer=True)
     resume(model, optimizer, folder / "one")
     train(model, optimizer, range(10, STEPS))
     return seen(model, optimizer)
@@ -345,6 +349,7 @@ ALL = (
     fsdp_low_memory,
     fsdp_foreach,
     fsdp_clipped,
+    fsdp_transfer,
     saved_by_two,
     loaded_by_two,
     filled_without_slots,

@@ -26,7 +26,7 @@ def alone(make, steps=STEPS, **options):
 def folder(tmp_path_factory):
     """With a checkpoint of one process after ten steps."""
     path = tmp_path_factory.mktemp("two")
-    model, optimizer = alone(adamw, steps=10)
+    model, optimizer = alone(adamw, steps=10, lr_transfer=True)
     state = {"model": get_model_state_dict(model), "optimizer": optimizer.state_dict()}
     dcp.save(state, checkpoint_id=path / "one")
     return path
@@ -39,7 +39,11 @@ def found(folder):
 
 @pytest.fixture(scope="module")
 def references():
-    return {"adamw": alone(adamw), "clipped": alone(sgd, max_factor_norm=0.1)}
+    return {
+        "adamw": alone(adamw),
+        "clipped": alone(sgd, max_factor_norm=0.1),
+        "transfer": alone(adamw, lr_transfer=True),
+    }
 
 
 @pytest.mark.parametrize(
@@ -53,6 +57,7 @@ def references():
         ("fsdp_low_memory", "adamw"),
         ("fsdp_foreach", "adamw"),
         ("fsdp_clipped", "clipped"),
+        ("fsdp_transfer", "transfer"),
     ],
 )
 def test_two_processes_are_one(scenario, reference, found, references):
@@ -84,16 +89,16 @@ def test_inner_state_is_at_the_owner_only(found, references):
 def test_one_process_goes_on_where_two_saved(found, folder, references):
     assert found["saved_by_two"] == [None, None]
     model = student(5, torch.float64)
-    optimizer = wrapped(model)
+    optimizer = wrapped(model, lr_transfer=True)
     resume(model, optimizer, folder / "two")
     train(model, optimizer, range(10, STEPS))
-    assert_same(whole(model), references["adamw"][0])
+    assert_same(whole(model), references["transfer"][0])
 
 
 def test_two_processes_go_on_where_one_saved(found, references):
     for result in found["loaded_by_two"]:
         assert isinstance(result, dict), result
-        assert_same(result["weights"], references["adamw"][0])
+        assert_same(result["weights"], references["transfer"][0])
 
 
 def test_a_checkpoint_is_not_filled_in_part(found):
