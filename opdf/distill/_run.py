@@ -16,7 +16,7 @@ from ._check import check
 from ._config import Config, tokenizer_of
 from ._lock import locked
 from ._loop import CHECKPOINT, Told, silent, tidied
-from ._toml import differences, read, to_dict, to_toml
+from ._toml import differences, read, renamed, to_dict, to_toml
 
 CONFIG, SUMMARY = "config.toml", "summary.json"
 BACKENDS = {"torch": "_torch_run", "jax": "_jax_run"}
@@ -65,7 +65,14 @@ def _ended(config: Config, resume: bool) -> dict[str, Any] | None:
             f"same to go on, because half a run of each would be neither; give it as it was, or another --out"
         )
     summary = config.out / SUMMARY
-    return json.loads(summary.read_text(encoding="utf-8")) if summary.exists() else None
+    if not summary.exists():
+        return None
+    if other := renamed(read(written), config):
+        raise TensorNetError(
+            f"opdf distill: the run in {config.out} has ended, with another {', another '.join(other)} than the configuration "
+            f"given, needed files of the same names, because its scores are of those; give them, or another --out"
+        )
+    return dict(json.loads(summary.read_text(encoding="utf-8")))
 
 
 def _said_first(config: Config) -> dict[str, Any]:

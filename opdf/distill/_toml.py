@@ -17,10 +17,20 @@ from tensornet import TensorNetError
 from ._config import Config
 
 SWEEP = "sweep"  # a table of the same file that `opdf sweep` reads
+# What these lead to is compared by its contents, when a run goes on.
+SOURCES = ("task.folder", "task.tokenizer", "task.train_file", "task.dev_file", "task.test_file", "teacher.source")
 PLACES = frozenset(
-    ("out", "cache", "tensorboard", "wandb", "training.threads", "training.device", "training.checkpoint_every")
-    + ("task.folder", "task.tokenizer", "task.train_file", "task.dev_file", "task.test_file", "teacher.source")
-)  # what these lead to is compared by its contents, when a run goes on
+    (
+        "out",
+        "cache",
+        "tensorboard",
+        "wandb",
+        "training.threads",
+        "training.device",
+        "training.checkpoint_every",
+        *SOURCES,
+    )
+)
 
 
 def read(path: str | os.PathLike[str], overrides: Mapping[str, Any] | None = None) -> Config:
@@ -71,6 +81,15 @@ def to_dict(config: Any) -> dict[str, Any]:
 def differences(a: Config, b: Config) -> list[str]:
     """Dotted keys at which two configurations differ in what they train: where it lies and runs may change on the way."""
     return [key for key in _keys(a, "") if key not in PLACES and value_at(a, key) != value_at(b, key)]
+
+
+def renamed(a: Config, b: Config) -> list[str]:
+    """Dotted keys of data and models whose last parts differ: the same files may lie elsewhere."""
+    return [key for key in SOURCES if _last(value_at(a, key)) != _last(value_at(b, key))]
+
+
+def _last(place: Path | str | None) -> str | None:
+    return None if place is None else Path(place).absolute().name
 
 
 def _keys(config: Any, where: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from opdf.models.networks import load
 from opdf.report import read
 from opdf.tasks import load as load_task
 from opdf.tasks import scores
+from tensornet import TensorNetError
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,15 @@ def test_resuming_what_has_ended_returns_its_summary(done):
     before = (config.out / "summary.json").stat().st_mtime_ns
     assert distill(config, resume=True) == json.loads(json.dumps(summary))
     assert (config.out / "summary.json").stat().st_mtime_ns == before
+
+
+def test_what_has_ended_is_not_the_result_of_other_files(done):
+    config, summary = done
+    moved = dataclasses.replace(config, task=dataclasses.replace(config.task, folder=Path("/elsewhere/mrpc")))
+    assert distill(moved, resume=True)["test"] == summary["test"]
+    other = dataclasses.replace(config, teacher=dataclasses.replace(config.teacher, source="/elsewhere/another"))
+    with pytest.raises(TensorNetError, match=r"has ended, with another teacher\.source than the configuration given"):
+        distill(other, resume=True)
 
 
 class Killed(Exception):
