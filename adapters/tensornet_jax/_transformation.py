@@ -38,7 +38,7 @@ def overparameterize(
                params = materialize(plan, state, params), so that the first gradient is of the model that is trained
     alignment  adds the gradient of the tensor alignment loss; its last value is state.alignment.loss
     gauge      of the first decomposition; "balanced" is the paper's
-    lr_transfer  lets an update move each planned weight as far as a dense one at the same learning rate and weight decay would,
+    lr_transfer  lets an update do for each planned weight what a dense one at the same learning rate and weight decay would,
                whatever its format: True or "sign" for Adam and other rules whose step has one length, "gradient" for SGD. See
                docs/learning-rate.md and `tensornet.step_scales`
     guard      what a compiled update does when somebody else wrote a planned weight since the last one: "raise"

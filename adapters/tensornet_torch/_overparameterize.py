@@ -45,7 +45,7 @@ def overparameterize(
                step, as clip_grad_norm_ does in explicit training of the factors
     low_memory steps one weight after another, so that the gradients of the factors of one weight are alive at a time, and
                keeps no products of the contraction from a step to the next; costs a share of the contraction
-    lr_transfer  lets a step move each planned weight as far as a dense step at the same learning rate and weight decay would,
+    lr_transfer  lets a step do for each planned weight what a dense step at the same learning rate and weight decay would,
                whatever its format: "sign" for Adam and other rules whose step has one length, "gradient" for SGD; True takes
                what belongs to the optimiser's class. See docs/learning-rate.md and `tensornet.step_scales`
     guard      "values" reads each weight at every step, to notice whoever else writes it, and so waits for the device;
