@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensornet as tn
+from tensornet import TensorNetError
+from tensornet._errors import some
 from tensornet.planning import joint_formats, pair_names
 
 from ._config import Opdf
@@ -32,6 +34,12 @@ def planned(
     unequal = {name: theirs[other] for name, other in partners.items() if theirs[other] != ours[name]}
     if not unequal:
         return found
+    if opdf.layout != "outer":
+        raise TensorNetError(
+            f"opdf distill: opdf.layout = {opdf.layout!r}, and {some(list(unequal))} of other shapes than in the teacher, "
+            f"needed 'outer', because factors that both can have are laid out so; take that, a student of the teacher's "
+            f"widths, or opdf.alignment = 0"
+        )
     formats = dict(found) | {n: joint_formats(ours[n], shape, cores=opdf.cores)[0] for n, shape in unequal.items()}
     return plan(lambda name, _: formats.get(name))
 

@@ -8,7 +8,7 @@ from opdf.distill._plan import pairs_of, plan_of
 from opdf.models import Student, Teacher
 from opdf.models.networks import make_student, make_teacher
 from opdf.tasks import load
-from tensornet import Plan
+from tensornet import Plan, TensorNetError
 
 
 @pytest.fixture
@@ -32,6 +32,13 @@ def test_other_widths_get_factors_that_both_can_have(networks):
     for fmt in aligned.values():
         assert fmt.rows == (2, 2, 2)
     assert plan_of(student, Opdf(cores=3), teacher)["blocks.0.fc1.weight"].rows == (4, 1, 2)
+
+
+def test_a_layout_that_other_widths_cannot_have_is_refused(networks):
+    even = Opdf(cores=3, alignment=1.0, layout="even")
+    with pytest.raises(TensorNetError, match=r"opdf\.layout = 'even', and blocks\.0\.fc1\.weight"):
+        plan_of(networks[0], even, networks[1])
+    assert plan_of(networks[1], even, networks[1])
 
 
 def test_stages_are_paired_stage_by_stage(tmp_path):
