@@ -37,7 +37,7 @@ class FineTuning:
             task = load_task(replace(config.task, train_size=None), tokenizer=tokenizer_of(config))
         taken: dict[str, Any] = {"epochs": config.teacher.epochs, "lr": config.teacher.lr, "seed": config.teacher.seed}
         training = replace(config.training, **taken)
-        made_of = {"task": task.digest("train"), "dev": task.digest("dev"), "start": start}
+        made_of = {"task": task.digest("train"), "dev": task.digest("dev"), "start": start, **_described(config)}
         free = ("checkpoint_every", "device", "threads")
         same = {k: v for k, v in asdict(training).items() if k not in free} | {"backend": "torch"}
         home = folder / key_of({**made_of, "training": same})
@@ -72,6 +72,7 @@ def said_by(
         "host": host,
         "fields": list(fields),
         "batch_size": size,
+        **_described(config),
     }
     home = folder / key_of(note)
     found = taught(home, task.train, teach, per_token, size, lambda n, of: told("cache", n, of, ""))
@@ -88,7 +89,8 @@ def judged(
     predict  examples → its logits
     """
     parts = {"dev": task.dev, "test": task.test}
-    path = folder / f"{key_of({'teacher': teacher, **{name: task.digest(name) for name in parts}})}.json"
+    of = {"teacher": teacher, "metrics": task.metrics, **{name: task.digest(name) for name in parts}}
+    path = folder / f"{key_of(of)}.json"
     if path.exists():
         return dict(json.loads(path.read_text(encoding="utf-8")))
     found = {}
@@ -100,6 +102,12 @@ def judged(
     with replacing(path) as file:
         file.write(json.dumps(found).encode())
     return found
+
+
+def _described(config: Config) -> dict[str, str]:
+    """What weights do not say of a teacher, as its heads, activations and dropout: a digest of its folder's config.json."""
+    path = Path(config.teacher.source or "") / "config.json"
+    return {"config": hashlib.sha256(path.read_bytes()).hexdigest()} if config.teacher.source and path.is_file() else {}
 
 
 def digest(weights: Mapping[str, Array]) -> str:
