@@ -6,6 +6,7 @@ from typing import Any
 from tensornet import TensorNetError
 
 from .. import report
+from ._check_jax import in_jax
 from ._config import Config
 from ._toml import value_at
 
@@ -71,7 +72,7 @@ def check(config: Config) -> None:
         if not holds(value := value_at(config, key)):  # NaN holds nowhere
             raise TensorNetError(f"opdf: {key} = {value}, needed {needed}, because {why}; correct it")
     report.check_trackers(tensorboard=config.tensorboard, wandb=config.wandb)
-    for message in _together(config):
+    for message in (*_together(config), *in_jax(config)):
         raise TensorNetError(f"opdf: {message}")
 
 
@@ -86,9 +87,4 @@ def _together(config: Config) -> Iterator[str]:
         yield (
             "teacher.source is missing, needed the folder (or name) of an encoder, because text has no teacher of its own; "
             "give one, e.g. that of all-MiniLM-L6-v2"
-        )
-    if config.training.backend == "jax" and config.host not in ("kd", "labels"):
-        yield (
-            f"host = {config.host!r} with training.backend = 'jax', needed 'kd' or 'labels' there, because the others are "
-            f"written for PyTorch's modules; take training.backend = 'torch'"
         )
