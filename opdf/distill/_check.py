@@ -1,11 +1,13 @@
 """Values of a configuration that cannot be run, found before anything else happens."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from tensornet import TensorNetError
 
 from .. import report
+from ._check_factors import in_factors
 from ._check_jax import in_jax
 from ._config import Config
 from ._toml import value_at
@@ -33,6 +35,11 @@ RULES: dict[str, Rule] = {
     "teacher.lr": POSITIVE,
     "teacher.seed": NOT_NEGATIVE,
     "student.layers": COUNT,
+    "student.kronecker": (
+        lambda x: x is None or 1 < x < math.inf,
+        "a number above 1, or none",
+        "it is how many times smaller",
+    ),
     "opdf.cores": (lambda x: x >= 2, "a whole number ≥ 2", "one factor is the weight itself"),
     "opdf.alignment": NOT_NEGATIVE,
     "opdf.alignment_end": (lambda x: x is None or x >= 0, "a number ≥ 0, or none", "a negative one repels"),
@@ -42,6 +49,7 @@ RULES: dict[str, Rule] = {
     "kd.beta": NOT_NEGATIVE,
     "kd.hidden": NOT_NEGATIVE,
     "kd.attention": NOT_NEGATIVE,
+    "kd.ffn": NOT_NEGATIVE,
     "kd.embedding": NOT_NEGATIVE,
     "kd.weights": NOT_NEGATIVE,
     "theseus.replacing_rate": SHARE,
@@ -72,7 +80,7 @@ def check(config: Config) -> None:
         if not holds(value := value_at(config, key)):  # NaN holds nowhere
             raise TensorNetError(f"opdf: {key} = {value}, needed {needed}, because {why}; correct it")
     report.check_trackers(tensorboard=config.tensorboard, wandb=config.wandb)
-    for message in (*_together(config), *in_jax(config)):
+    for message in (*_together(config), *in_factors(config), *in_jax(config)):
         raise TensorNetError(f"opdf: {message}")
 
 

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from ..hosts import host
-from ..models.networks import latency, make_student, save
+from ..kronecker import compressed, exported
+from ..models.networks import latency, make_student
 from ..report import Tracker
 from ..tasks import Task, scores
 from ._config import Config
@@ -33,7 +34,7 @@ def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> 
         teacher = teacher_of(config, task, cache / "teachers", told).to(device)
         of_teacher = weights_digest(teacher)
         teacher_scores = judged(of_teacher, lambda x: predicted(teacher, x, device), task, cache / "judged", told)
-        student = make_student(config.student, teacher, task, training.seed).to(device)
+        student = compressed(make_student(config.student, teacher, task, training.seed), config.student).to(device)
         options = getattr(config, config.host, None)
         learnt = host(config.host).examples(task, options)
         steps = Steps.of(len(learnt), training.batch_size, training.epochs, training.seed, training.evaluations)
@@ -47,7 +48,7 @@ def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> 
     told("test", 0, 1, "")
     test = scores(task, predicted(student, task.test, device), task.test.labels)
     told("test", 1, 1, "")
-    save(student, config.out / "student", task)
+    compact = exported(student, config.out, task)
     facts = dict(done.facts)
     sizes = {"parameters": _size(student), "training_parameters": facts.pop("training_parameters")}
     times = _latencies(teacher, student, task, device)
@@ -57,6 +58,7 @@ def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> 
         "teacher": {**teacher_scores, "parameters": _size(teacher), "latency_ms": times[0]},
         "student": {**sizes, "latency_ms": times[1]},
         "latency_rows": LATENCY_ROWS,
+        **compact,
         **facts,
         "best_step": done.best_step,
         "steps": steps.total,

@@ -44,3 +44,7 @@ class Student:
     """Attention heads; None: the teacher's."""
     kind: Literal["residual", "vit", "hierarchical"] | None = None
     """Images: the family of networks; None: the teacher's."""
+    kronecker: float | None = None
+    """Compress it so many times: embedding, attention and feed-forward weights become Kronecker products and stay such."""
+    compact: str | None = None
+    """Folder `compact` of an earlier run, to go on from with this teacher's head: stage 2 of KroneckerBERT."""

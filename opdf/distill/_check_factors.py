@@ -1,0 +1,33 @@
+"""What a student of Kronecker products cannot be joined with: found before anything else happens."""
+
+from collections.abc import Iterator
+
+from ._config import Config
+
+
+def in_factors(config: Config) -> Iterator[str]:
+    """A message for each value that needs dense weights."""
+    student = config.student
+    if student.kronecker is None and student.compact is None:
+        return
+    if student.kronecker is not None and student.compact is not None:
+        yield (
+            f"student.kronecker = {student.kronecker:g} and student.compact are both given, needed one, because a compact "
+            f"folder has shapes of its own; leave one out"
+        )
+    clashes = {
+        "opdf.on = true": (config.opdf.on, "its weights are factors already"),
+        f"host = {config.host!r}": (config.host not in ("kd", "labels"), "the others are for dense weights"),
+        "kd.weights above 0": (
+            config.host == "kd" and config.kd.weights > 0,
+            "it has no weight to pull to its teacher's",
+        ),
+        "training.backend = 'jax'": (config.training.backend == "jax", "it is made of PyTorch's modules"),
+        "task.name = 'fashion_mnist'": (config.task.name == "fashion_mnist", "it is an encoder of texts"),
+    }
+    for what, (there, why) in clashes.items():
+        if there:
+            yield (
+                f"{what} with a student of Kronecker products, needed otherwise, because {why}; change it, or leave "
+                f"student.kronecker and student.compact out"
+            )
