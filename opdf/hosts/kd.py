@@ -2,6 +2,7 @@
 
     L = α τ² KL(softmax(z_t/τ) ‖ softmax(z_s/τ)) + (1 − α) CE(z_s, y)            Hinton et al. 2015, arXiv 1503.02531
       + β_h 1/L Σ_l MSE(h_l P_l, h_t,m(l)) + β_a 1/L Σ_l MSE(A_l, A_t,m(l)) + β_e MSE(e P, e_t)    TinyBERT, arXiv 1909.10351
+      + β_f 1/L Σ_l MSE(f_l P_l, f_t,m(l))                                       KroneckerBERT, arXiv 2109.06243
       + β_w Σ_W MSE(W_s, W_t)                                                    the control for L_Aux
 
 m(l) is the uniform layer map. DKD (arXiv 2203.08679) may take the place of τ² KL; of a number it is (z_s − z_t)².

@@ -191,7 +191,7 @@ def test_without_values_much_is_reached_with_few_operations(base):
         (lambda: searched(small(), 1000), r"ratio=1000 .* stay dense"),
         (lambda: searched(small(), 1.0), r"ratio=1.0, terms=1"),
         (
-            lambda: searched(small(hidden_size=37, num_attention_heads=1), 5.0),
+            lambda: searched(small(hidden_size=37, num_attention_heads=1), 8.0),
             r"that divide 100×37, 37×37, 64×37, 37×64 reach",
         ),
         (lambda: searched(small().to("meta"), 4, by="error"), r"by='error' of a model on the meta device"),

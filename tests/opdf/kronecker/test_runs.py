@@ -60,6 +60,7 @@ def test_compact_and_dense_are_the_same_model(stages):
     }
     assert summary["bytes"] == {name: path.stat().st_size for name, path in files.items()}
     assert summary["bytes"]["compact"] < summary["bytes"]["dense"]
+    assert "the model with factors, in `compact`" in (config.out / "README.md").read_text()
 
 
 def test_stage_2_goes_on_with_the_factors_of_stage_1_and_the_head_of_its_teacher(stages):
