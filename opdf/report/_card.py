@@ -102,7 +102,9 @@ def _sizes(summary: Summary) -> str:
         said.append(f"The student takes {student['latency_ms'] / teacher['latency_ms']:.2f} of its teacher's time.")
     if size := summary.get("bytes"):
         files = f"{number(size['compact'])} bytes for {number(size['dense'])}"
-        said.append(f"These are the model with factors, in `compact`: {files} of the same one in `student`, where it is dense.")
+        said.append(
+            f"These are the model with factors, in `compact`: {files} of the same one in `student`, where it is dense."
+        )
     if "fold_error" in summary:
         said.append(
             f"Between factors and weights of the last step, the largest ‖W − contract(T)‖/‖W‖ is {summary['fold_error']:.1g}."
