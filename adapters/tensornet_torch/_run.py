@@ -59,7 +59,7 @@ def from_run(run: Run, optimizer: Overparameterized) -> None:
     }
     state["slots"] = {part: sorted(state["state"].get(part, ())) for part in state["slots"]}
     if "alignment" in state:
-        state["alignment"] = {"steps": 0, "targets": {}}
+        state["alignment"] = {"steps": 0, "stale": True, "targets": {}}
     if "lr_transfer" in state:
         scales = {name: torch.tensor(run.scales[name], dtype=torch.float64) for name in optimizer.plan}
         state["lr_transfer"] |= {"steps": run.step, "scales": scales}
