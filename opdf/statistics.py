@@ -37,8 +37,8 @@ def spread(values: Sequence[float]) -> tuple[float, float]:
 def paired(ours: Sequence[float], baseline: Sequence[float]) -> Difference:
     """ours − baseline, seed by seed.
 
-    One pair shows nothing: half-width infinite, p = 1. Gaps that are all equal have no deviation: half-width 0, and p = 0,
-    or 1 where they are zero.
+    One pair shows nothing: half-width infinite, p = 1. Nor do gaps that are all equal, as those of a few discrete scores may
+    be by chance: they have no deviation to be judged by. Where they are zero the half-width is 0.
     """
     if len(ours) != len(baseline) or not len(ours):
         raise TensorNetError(
@@ -51,7 +51,7 @@ def paired(ours: Sequence[float], baseline: Sequence[float]) -> Difference:
         return Difference(mean, float("inf"), 1.0)
     error = float(gaps.std(ddof=1)) / n**0.5  # of the mean
     if error == 0:
-        return Difference(mean, 0.0, 1.0 if mean == 0 else 0.0)
+        return Difference(mean, float("inf") if mean else 0.0, 1.0)
     return Difference(mean, float(stats.t.ppf(0.975, n - 1)) * error, float(2 * stats.t.sf(abs(mean) / error, n - 1)))
 
 

@@ -6,6 +6,7 @@ from tensornet.planning import layer_map
 from ._fits import check_copied
 from ._jax_network import Model, Network
 from ._spec import Student
+from ._stream import student_seed
 
 
 def make_student(spec: Student, teacher: Model, seed: int) -> Model:
@@ -23,7 +24,7 @@ def make_student(spec: Student, teacher: Model, seed: int) -> Model:
             f"leave it out, or take training.backend = 'torch'"
         )
     network = teacher.network.smaller(spec.layers, spec.width, spec.feed_forward, spec.heads)
-    weights = network.fresh(seed)
+    weights = network.fresh(student_seed(seed))
     if spec.start != "random":
         check_copied(network.sizes, teacher.network.sizes, spec.start)
         weights |= {name: teacher.weights[other] for name, other in _partners(network, teacher.network, spec).items()}

@@ -13,6 +13,7 @@ from ._fits import check_copied
 from ._image import ImageNetwork
 from ._spec import Student
 from ._start import copy_around, copy_layers
+from ._stream import student_seed
 
 
 def make_student(spec: Student, teacher: nn.Module, task: Task, seed: int) -> nn.Module:
@@ -29,8 +30,9 @@ def make_student(spec: Student, teacher: nn.Module, task: Task, seed: int) -> nn
         raise TensorNetError(
             f"student: {', '.join(wrong)}, needed at least 1, because these are sizes of a network; correct them"
         )
+    drawn = student_seed(seed)
     student = (
-        _image_student(spec, teacher, seed) if isinstance(teacher, ImageNetwork) else _encoder(spec, teacher, seed)
+        _image_student(spec, teacher, drawn) if isinstance(teacher, ImageNetwork) else _encoder(spec, teacher, drawn)
     )
     if spec.start != "random":
         check_copied(_measures(student), _measures(teacher), spec.start)

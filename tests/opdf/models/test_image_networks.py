@@ -63,6 +63,17 @@ def test_image_students_start_from_the_teachers_blocks(kind, images, batch):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_student_does_not_begin_as_its_teacher_of_the_same_seed_did(kind, images):
+    big = teacher(kind, images, seed=0)
+    small = make_student(Student(2, "random"), big, images, seed=0)
+    theirs = big.state_dict()
+    for name, w in small.state_dict().items():
+        if w.ndim == 2 and name in theirs and theirs[name].shape == w.shape and w.std() > 0:
+            cosine = (w * theirs[name]).sum() / w.norm() / theirs[name].norm()
+            assert abs(cosine) < 0.5, name
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_random_layers_stand_between_the_teachers_embeddings_and_head(kind, images):
     big = teacher(kind, images)
     small, drawn = (make_student(Student(2, start), big, images, seed=0) for start in ("random-layers", "random"))
