@@ -158,5 +158,5 @@ def main() -> None:
             commands, prog="opdf", description="Over-parameterise, distil, ship the dense student."
         )
     except TensorNetError as error:
-        Console(stderr=True).print(str(error), style="red", highlight=False)
+        Console(stderr=True, soft_wrap=True).print(str(error), style="red", highlight=False, markup=False)
         sys.exit(2)
