@@ -7,13 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import tensornet as tn
+
 from ..tasks import Examples
 
 Array = NDArray[Any]
 
+BETAS, EPS = (0.9, 0.999), 1e-8  # AdamW's usual ones
+
 
 class Engine(abc.ABC):
-    """A student while it is trained by a host, in one framework."""
+    """A student while it is trained by a host, in one framework.
+
+    plan  of its weights that are factors meanwhile; None without OPDF
+    """
+
+    plan: tn.Plan | None
 
     @abc.abstractmethod
     def step(self, rows: NDArray[np.int64], step: int, lr: float) -> dict[str, Any]:

@@ -5,23 +5,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import numpy as np
 
 from tensornet import TensorNetError
 
 from ..hosts._answers import check_answers
 from ..models.jax_networks import Model, latency, make_student, save
 from ..report import Tracker
-from ..tasks import Task, scores
+from ..tasks import Task
 from ._config import Config
+from ._course import carried_out
 from ._jax import JaxEngine, predicted
 from ._jax_teaching import taught_by, teacher_of, weights_digest
 from ._lock import locked
-from ._loop import Told, train
+from ._loop import Told
 from ._order import Steps
 from ._teachers import judged
-
-LATENCY_ROWS = 32  # examples of dev in a call that is timed
 
 
 def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> dict[str, Any]:
@@ -42,34 +40,28 @@ def _run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) ->
     with locked(cache, wait=True):  # runs that share it make what is missing one after another
         teacher = teacher_of(config, task, cache / "teachers", told)
         of_teacher = weights_digest(teacher)
-        teacher_scores = judged(of_teacher, lambda x: predicted(teacher, x), task, cache / "judged", told)
+        said = judged(of_teacher, lambda x: predicted(teacher, x), task, config, cache / "judged", told)
         taught = taught_by(teacher, of_teacher, task, config, cache / "taught", told)
     student = make_student(config.student, teacher, training.seed)
     engine = JaxEngine(config, student, teacher, task.train, taught, steps.total)
-    if engine.plan is not None:
-        (config.out / "plan.json").write_text(engine.plan.to_json(), encoding="utf-8")
-    made_of = {"train": task.digest("train"), "dev": task.digest("dev"), "teacher": of_teacher}
-    done = train(engine, task, training, steps, config.out, made_of=made_of, trackers=trackers, told=told)
-    told("test", 0, 1, "")
-    test = scores(task, engine.predict(task.test), task.test.labels)
-    told("test", 1, 1, "")
-    save(engine.model, config.out / "student", task)
-    facts = dict(done.facts)
-    sizes = {"parameters": _size(student), "training_parameters": facts.pop("training_parameters")}
-    rows = np.arange(min(LATENCY_ROWS, len(task.dev)))
-    times = latency((teacher, engine.model), task.dev.batch(rows))
-    return {
-        "dev": done.dev,
-        "test": test,
-        "teacher": {**teacher_scores, "parameters": _size(teacher), "latency_ms": times[0]},
-        "student": {**sizes, "latency_ms": times[1]},
-        "latency_rows": LATENCY_ROWS,
-        **facts,
-        "best_step": done.best_step,
-        "steps": steps.total,
-        "seconds": done.seconds,
-        "step_ms": done.step_ms,
-    }
+
+    def export() -> dict[str, Any]:
+        save(engine.model, config.out / "student", task)
+        return {}
+
+    return carried_out(
+        engine,
+        config,
+        task,
+        steps,
+        of_teacher=of_teacher,
+        teacher={**said, "parameters": _size(teacher)},
+        parameters=_size(student),
+        export=export,
+        latencies=lambda inputs: latency((teacher, engine.model), inputs),
+        trackers=trackers,
+        told=told,
+    )
 
 
 def device_of(name: str) -> jax.Device:

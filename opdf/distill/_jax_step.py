@@ -12,11 +12,11 @@ import tensornet as tn
 import tensornet_jax as tnj
 
 from ..hosts._answers import answers, supervised
-from ..losses import Schedule
 from ..models.jax_networks import Model, Network
 from ._config import Config, Opdf, Training
+from ._engine import BETAS, EPS
+from ._planned import alignment_weight
 
-BETAS, EPS = (0.9, 0.999), 1e-8  # AdamW's usual ones
 SMALL = 1e-6  # beside the norm, as PyTorch clips
 
 Tree = dict[str, Array]  # by PyTorch's names, (out, in)
@@ -46,10 +46,8 @@ def overparameterized(
     """`tx` on factors, aligned with the teacher's if that is asked for."""
     alignment = None
     if opdf.alignment and teacher is not None:
-        weight: Any = opdf.alignment
-        if opdf.alignment_end is not None:
-            weight = Schedule(weight, opdf.alignment_end, max(1, steps - 1))
         arrays = {name: jnp.asarray(w) for name, w in teacher.weights.items()}
+        weight = alignment_weight(opdf, steps)
         alignment = tnj.Alignment(arrays, opdf.pairs, weight, opdf.alignment_gauge, opdf.resync_every)
     return tnj.overparameterize(tx, plan, alignment=alignment, gauge=opdf.gauge, lr_transfer=opdf.lr_transfer)
 

@@ -1,6 +1,7 @@
 """Before the student: a teacher that knows the task, and what it says of every training example. In JAX."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,26 +13,18 @@ from ._config import Config
 from ._engine import Array
 from ._jax import JaxEngine, answered
 from ._loop import Told, train
-from ._teachers import DONE, FineTuning, digest, said_by
+from ._teachers import DONE, FineTuning, digest, fine_tuned, said_by
 
 FIELDS = ("logits",)
 
 
 def teacher_of(config: Config, task: Task, folder: Path, told: Told) -> Model:
-    """The teacher, fine-tuned on the task if that is asked for and has been done in neither framework.
-
-    folder  of fine-tuned teachers, by the key of what made each
-    """
+    """The teacher, fine-tuned on the task if that is asked for."""
     model = make_teacher(config.teacher, task)
-    if not config.teacher.epochs:
-        return model
-    tuning = FineTuning.of(config, task, weights_digest(model), folder)
-    if not (tuning.home / DONE).exists():
-        _fine_tune(tuning, model, told)
-    return load(tuning.home / DONE, task)
+    return fine_tuned(model, weights_digest(model), config, task, folder, partial(_fine_tune, told), load)
 
 
-def _fine_tune(tuning: FineTuning, model: Model, told: Told) -> None:
+def _fine_tune(told: Told, tuning: FineTuning, model: Model) -> None:
     home = tuning.home / "jax"  # PyTorch could not go on from its checkpoint
     home.mkdir(parents=True, exist_ok=True)
     config, task, steps = tuning.config, tuning.task, tuning.steps

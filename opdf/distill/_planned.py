@@ -8,6 +8,7 @@ from tensornet import TensorNetError
 from tensornet._errors import some
 from tensornet.planning import joint_formats, pair_names
 
+from ..losses import Schedule
 from ._config import Opdf
 
 
@@ -42,6 +43,13 @@ def planned(
         )
     formats = dict(found) | {n: joint_formats(ours[n], shape, cores=opdf.cores)[0] for n, shape in unequal.items()}
     return plan(lambda name, _: formats.get(name))
+
+
+def alignment_weight(opdf: Opdf, steps: int) -> float | Schedule:
+    """λ of the alignment loss, at each of `steps` if it moves."""
+    if opdf.alignment_end is None:
+        return opdf.alignment
+    return Schedule(opdf.alignment, opdf.alignment_end, max(1, steps - 1))
 
 
 def _rules(plan: Callable[..., tn.Plan], opdf: Opdf) -> Any:

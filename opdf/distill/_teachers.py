@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tensornet.files._replace import replacing
 
@@ -18,6 +18,8 @@ from ._config import Config, Opdf, tokenizer_of
 from ._engine import Array
 from ._loop import Told
 from ._order import Steps
+
+Network = TypeVar("Network")
 
 DONE = "model"  # the folder of a teacher that has been fine-tuned
 
@@ -47,6 +49,29 @@ class FineTuning:
     def steps(self) -> Steps:
         t = self.config.training
         return Steps.of(len(self.task.train), t.batch_size, t.epochs, t.seed, t.evaluations)
+
+
+def fine_tuned(
+    model: Network,
+    start: str,
+    config: Config,
+    task: Task,
+    folder: Path,
+    tune: Callable[[FineTuning, Network], None],
+    load: Callable[[Path, Task], Network],
+) -> Network:
+    """The teacher, fine-tuned on the task if that is asked for and has been done in neither framework.
+
+    start   digest of the weights that it begins with
+    folder  of fine-tuned teachers, by the key of what made each
+    tune    trains, and saves the teacher in the folder DONE of its home
+    """
+    if not config.teacher.epochs:
+        return model
+    tuning = FineTuning.of(config, task, start, folder)
+    if not (tuning.home / DONE).exists():
+        tune(tuning, model)
+    return load(tuning.home / DONE, task)
 
 
 def said_by(
@@ -81,7 +106,7 @@ def said_by(
 
 
 def judged(
-    teacher: str, predict: Callable[[Examples], Array], task: Task, folder: Path, told: Told
+    teacher: str, predict: Callable[[Examples], Array], task: Task, config: Config, folder: Path, told: Told
 ) -> dict[str, dict[str, float]]:
     """A teacher's scores on dev and test, from `folder` if they are there.
 
@@ -89,7 +114,8 @@ def judged(
     predict  examples → its logits
     """
     parts = {"dev": task.dev, "test": task.test}
-    of = {"teacher": teacher, "metrics": task.metrics, **{name: task.digest(name) for name in parts}}
+    digests = {name: task.digest(name) for name in parts}
+    of = {"teacher": teacher, "metrics": task.metrics, **digests, **_described(config)}
     path = folder / f"{key_of(of)}.json"
     if path.exists():
         return dict(json.loads(path.read_text(encoding="utf-8")))

@@ -1,6 +1,7 @@
 """Before the student: a teacher that knows the task, and what it says of every training example. In PyTorch."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,25 +14,17 @@ from ..tasks import Task
 from ._cache import Taught
 from ._config import Config
 from ._loop import Told, train
-from ._teachers import DONE, FineTuning, digest, said_by
+from ._teachers import DONE, FineTuning, digest, fine_tuned, said_by
 from ._torch import Array, TorchEngine, arrays, tensors
 
 
 def teacher_of(config: Config, task: Task, folder: Path, told: Told) -> nn.Module:
-    """The teacher, fine-tuned on the task if that is asked for and has not been done.
-
-    folder  of fine-tuned teachers, by the key of what made each
-    """
+    """The teacher, fine-tuned on the task if that is asked for."""
     model = make_teacher(config.teacher, task)
-    if not config.teacher.epochs:
-        return model
-    tuning = FineTuning.of(config, task, weights_digest(model), folder)
-    if not (tuning.home / DONE).exists():
-        _fine_tune(tuning, model, told)
-    return load(tuning.home / DONE, task)
+    return fine_tuned(model, weights_digest(model), config, task, folder, partial(_fine_tune, told), load)
 
 
-def _fine_tune(tuning: FineTuning, model: nn.Module, told: Told) -> None:
+def _fine_tune(told: Told, tuning: FineTuning, model: nn.Module) -> None:
     tuning.home.mkdir(parents=True, exist_ok=True)
     config, task, steps = tuning.config, tuning.task, tuning.steps
     engine = TorchEngine(config, host("labels")(model, None, task, None, steps.total), task.train, None)
@@ -39,7 +32,7 @@ def _fine_tune(tuning: FineTuning, model: nn.Module, told: Told) -> None:
     save(model, tuning.home / DONE, task)
 
 
-def taught_by(method: Host, task: Task, config: Config, folder: Path, told: Told) -> Taught | None:
+def taught_by(method: Host, of_teacher: str, task: Task, config: Config, folder: Path, told: Told) -> Taught | None:
     """What the teacher says of train, read from the cache or worked out into it; None where the host asks nothing."""
     if not method.taught or method.teacher is None:
         return None
@@ -51,7 +44,7 @@ def taught_by(method: Host, task: Task, config: Config, folder: Path, told: Told
         return said
 
     asked = (method.fingerprint(), method.taught, method.per_token)
-    return said_by(weights_digest(method.teacher), *asked, task, config, folder, teach, told)
+    return said_by(of_teacher, *asked, task, config, folder, teach, told)
 
 
 def weights_digest(model: nn.Module) -> str:

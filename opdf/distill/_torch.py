@@ -13,15 +13,13 @@ import tensornet_torch as tnt
 from tensornet import TensorNetError
 
 from ..hosts._host import Batch, Host, seeded
-from ..losses import Schedule
 from ..models.networks import outputs
 from ..tasks import Examples
 from ._cache import Taught
 from ._config import Config, Opdf, Training
-from ._engine import Array, Engine
+from ._engine import BETAS, EPS, Array, Engine
 from ._plan import pairs_of, plan_of
-
-BETAS, EPS = (0.9, 0.999), 1e-8  # AdamW's usual ones
+from ._planned import alignment_weight
 
 
 class TorchEngine(Engine):
@@ -38,11 +36,8 @@ class TorchEngine(Engine):
     def _over(self, inner: torch.optim.Optimizer, opdf: Opdf) -> tnt.Overparameterized:
         assert self.plan is not None
         alignment = None
-        weight: float | Schedule
         if opdf.alignment:
-            weight = opdf.alignment
-            if opdf.alignment_end is not None:
-                weight = Schedule(weight, opdf.alignment_end, max(1, self.host.steps - 1))
+            weight = alignment_weight(opdf, self.host.steps)
             assert self.host.teacher is not None, "a run has a teacher always"
             pairs = pairs_of(self.host.student, opdf, self.host.teacher, self.plan)
             alignment = tnt.Alignment(self.host.teacher, pairs, weight, opdf.alignment_gauge, opdf.resync_every)

@@ -10,6 +10,7 @@ from tensornet.files._replace import replacing
 
 from ..distill import _toml
 from ..distill._config import Config
+from ._keys import dotted
 from ._spec import Sweep
 
 RECORD, METRICS = "sweep.json", "metrics.jsonl"
@@ -56,13 +57,8 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]
 
 def _values(config: Config) -> dict[str, Any]:
     """Dotted key → value. Of a path its last part: on another machine the same data lie elsewhere."""
-    flat = dict(_flat(_toml.to_dict(config), ""))
-    return {key: value for key, value in flat.items() if key not in ELSEWHERE}
+    return {key: _last_part(value) for key, value in dotted(_toml.to_dict(config)) if key not in ELSEWHERE}
 
 
-def _flat(table: Mapping[str, Any], before: str) -> Iterator[tuple[str, Any]]:
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{before}{key}.")
-        else:
-            yield before + key, value.rstrip("/").rpartition("/")[2] if isinstance(value, str) else value
+def _last_part(value: Any) -> Any:
+    return value.rstrip("/").rpartition("/")[2] if isinstance(value, str) else value

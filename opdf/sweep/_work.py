@@ -29,7 +29,7 @@ def distilled(config: Config) -> object:
     """A run as the command makes it."""
     from ..distill import distill
 
-    # A run that goes on may lie elsewhere by now, with other paths in its configuration; `record` has compared the rest.
+    # A mistake that was corrected before anything was trained: `record` has compared all other points with their runs.
     (config.out / "config.toml").unlink(missing_ok=True)
     return distill(config, resume=True)
 

@@ -33,7 +33,7 @@ def test_teachers_of_equal_weights_and_another_config_are_kept_apart(tmp_path, t
     homes = [FineTuning.of(c, task, "of the weights", tmp_path).home for c in (config, moved, other)]
     assert homes[0] == homes[1] != homes[2]
 
-    said = []
+    said, scored = [], []
     for n, c in enumerate((config, moved, other)):
         rest = (
             frozenset(),
@@ -44,12 +44,18 @@ def test_teachers_of_equal_weights_and_another_config_are_kept_apart(tmp_path, t
             silent,
         )
         said.append(said_by("of the weights", "a host", ["z"], *rest).fields["z"][0])
+
+        def predicted(examples, n=n):
+            return np.eye(2)[np.full(len(examples), n // 2)]
+
+        scored.append(judged("of the weights", predicted, task, c, tmp_path / "judged", silent))
     assert said == [0, 0, 2]
+    assert scored[0] == scored[1] != scored[2]
 
 
 def test_scores_by_other_metrics_are_kept_apart(tmp_path, taught):
-    task = taught[1]
+    config, task, _ = taught
     for metrics in (("f1", "accuracy"), ("matthews",)):
         made = dataclasses.replace(task, metrics=metrics)
-        found = judged("of the weights", lambda x: np.eye(2)[x.labels], made, tmp_path / "judged", silent)
+        found = judged("of the weights", lambda x: np.eye(2)[x.labels], made, config, tmp_path / "judged", silent)
         assert {part: tuple(of) for part, of in found.items()} == {"dev": metrics, "test": metrics}
