@@ -1,7 +1,7 @@
 """The figure: who ends where, and how each arm takes to the learning rate, or whatever its grid varies."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ COLOURS = (
 
 def draw(results: Results) -> bytes:
     """A PNG."""
-    key = next(_varied(results), None)
+    key = results.varied
     figure = Figure(figsize=(12 if key else 7, 1.8 + 0.55 * max(4, len(results.rows))), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 2 if key else 1, squeeze=False)[0]
@@ -78,24 +78,14 @@ def _said(row: Row, mean: float) -> str:
     return f"{mean:.2f}\n{100 * d.mean:+.2f} ± {100 * d.half:.2f}"
 
 
-def _varied(results: Results) -> Iterator[str]:
-    """Keys of the grids that have two numbers at least."""
-    keys = dict.fromkeys(key for row in results.rows for p in row.arm.points for key in p.values)
-    for key in keys:
-        values = {p.values[key] for row in results.rows for p in row.arm.points if key in p.values}
-        if len(values) > 1 and all(type(v) in (int, float) for v in values):
-            yield key
-
-
 def _curves(axes: Axes, results: Results, key: str) -> None:
     """Dev over one key, the best of whatever else the grid varies; the chosen point is ringed."""
     heights: list[float] = []
     positions: set[float] = set()
     for row in results.rows:
-        curve = _best(row, key)
-        if not curve:
+        if not (curve := row.over(key)):
             continue
-        xs, means, stds = zip(*((x, 100 * mean, 100 * std) for x, (mean, std) in curve), strict=True)
+        xs, means, stds = zip(*((x, 100 * mean, 100 * std) for x, (mean, std) in curve.items()), strict=True)
         colour = _colour(results, row)
         axes.errorbar(xs, means, yerr=stds, fmt="o-", color=colour, linewidth=1.6, markersize=4, capsize=2)
         heights += means
@@ -119,16 +109,6 @@ def _curves(axes: Axes, results: Results, key: str) -> None:
         axes.set_ylim(*_limits(heights))
     axes.set_xlabel(f"{key}  (ring: chosen; colours as on the left)")
     axes.set_ylabel(f"dev {results.metric} × 100, mean ± std of {results.sweep.select_seeds} seeds")
-
-
-def _best(row: Row, key: str) -> list[tuple[float, tuple[float, float]]]:
-    """(value of the key, (mean, deviation)) in the order of the values; points that failed are left out."""
-    found: dict[float, tuple[float, float]] = {}
-    for name, (mean, std) in row.curve.items():
-        value = row.arm.point(name).values.get(key)
-        if value is not None and (value not in found or mean > found[value][0]):
-            found[value] = (mean, std)
-    return sorted(found.items())
 
 
 def _limits(heights: Sequence[float]) -> tuple[float, float]:

@@ -60,6 +60,15 @@ class Row:
                 found[key] = "lowest" if value == min(values) else "highest"
         return found
 
+    def over(self, key: str) -> dict[float, tuple[float, float]]:
+        """Value of a key of the grid, ascending → `curve` there, at the best of whatever else varies; failed points are out."""
+        found: dict[float, tuple[float, float]] = {}
+        for name, (mean, std) in self.curve.items():
+            value = self.arm.point(name).values.get(key)
+            if value is not None and (value not in found or mean > found[value][0]):
+                found[value] = (mean, std)
+        return dict(sorted(found.items()))
+
 
 @dataclass(frozen=True)
 class Results:
@@ -71,6 +80,15 @@ class Results:
 
     def row(self, arm: str) -> Row:
         return next(r for r in self.rows if r.arm.name == arm)
+
+    @property
+    def varied(self) -> str | None:
+        """The first key of the grids that has two numbers at least: what dev is shown over."""
+        for key in dict.fromkeys(key for row in self.rows for p in row.arm.points for key in p.values):
+            values = {p.values[key] for row in self.rows for p in row.arm.points if key in p.values}
+            if len(values) > 1 and all(type(v) in (int, float) for v in values):
+                return key
+        return None
 
     @property
     def whole(self) -> bool:

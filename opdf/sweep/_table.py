@@ -31,14 +31,26 @@ def tables(results: Results) -> tuple[Table, Table]:
 
 
 def markdown(results: Results) -> str:
-    """Both tables as one, for a document, without the remarks."""
+    """Both tables as one, for a document, without the remarks; and dev over what the grid varies."""
     baseline = results.row(results.sweep.baseline).arm.title
     heads = ("arm", "chosen on dev", "dev", "test", f"Δ to {baseline}", "p", "step", "trained parameters")
     lines = [" | ".join(heads), " | ".join(["---"] * 2 + ["---:"] * 6)]
     for row in results.rows:
         scores, sizes = (list(_scores(row)), list(_sizes(row))) if row.runs else (["–"] * 4, ["–"] * 3)
         lines.append(" | ".join([row.arm.title, _chosen(row), *scores, *sizes[:2]]))
-    return "".join(f"| {line} |\n" for line in lines)
+    over = _over(results, results.varied) if results.varied else []
+    return "\n".join("".join(f"| {line} |\n" for line in table) for table in (lines, over) if table)
+
+
+def _over(results: Results, key: str) -> list[str]:
+    """Mean ± deviation on dev at each value of a key."""
+    curves = [row.over(key) for row in results.rows]
+    values = sorted({value for curve in curves for value in curve})
+    lines = [" | ".join([f"dev at {key}", *map(_said, values)]), " | ".join(["---", *["---:"] * len(values)])]
+    for row, curve in zip(results.rows, curves, strict=True):
+        if curve:
+            lines.append(" | ".join([row.arm.title, *(_mean(curve[v]) if v in curve else "–" for v in values)]))
+    return lines
 
 
 def _table(title: str | None, numbers: Sequence[str], *words: str) -> Table:
@@ -92,10 +104,13 @@ def _said(value: object) -> str:
 
 def _scores(row: Row) -> Iterator[str]:
     for scores in (row.dev, row.test):
-        mean, std = spread(scores)
-        yield f"{100 * mean:.2f} ± {100 * std:.2f}"
+        yield _mean(spread(scores))
     yield _difference(row.difference) if row.difference else "–"
     yield f"{row.p_holm:.2g}" if row.p_holm is not None else "–"
+
+
+def _mean(spread: tuple[float, float]) -> str:
+    return f"{100 * spread[0]:.2f} ± {100 * spread[1]:.2f}"
 
 
 def _sizes(row: Row) -> Iterator[str]:

@@ -107,8 +107,11 @@ def test_the_files(ran):
     assert entry["grid"]["training.lr=0.001"]["mean"] > entry["grid"]["training.lr=3e-05"]["mean"]
     assert entry["parameters"] == {"training": 3000, "shipped": 1000}
 
-    rows = (ran.out / "results.md").read_text().splitlines()
-    assert len(rows) == 2 + len(ran.arms)
+    rows, over = (table.splitlines() for table in (ran.out / "results.md").read_text().split("\n\n"))
+    assert len(rows) == len(over) == 2 + len(ran.arms)
+    assert over[0] == "| dev at training.lr | 3e-05 | 0.0003 | 0.001 |"
+    means = [f"{100 * entry['grid'][f'training.lr={lr}']['mean']:.2f}" for lr in (3e-5, 3e-4, 1e-3)]
+    assert [cell.split(" ± ")[0].strip() for cell in over[3].split("|")[2:-1]] == means
     assert {row.count("|") for row in rows} == {9}
     assert "OPDF [ours]" in rows[3]
     lines = list(csv.DictReader((ran.out / "results.csv").read_text().splitlines()))
