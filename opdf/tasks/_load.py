@@ -4,6 +4,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import fields
 from functools import partial
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -14,23 +15,32 @@ from . import _fashion
 from ._glue import GLUE
 from ._hub import read_hub
 from ._own import read_own
+from ._parallel import read_parallel, texts
 from ._source import Part, Source
 from ._spec import TaskSpec
 from ._split import divide
 from ._task import Examples, Task
 from ._tokens import check_tokenizer, encode, tokenizer_of
+from ._translations import translations
+from ._vocabulary import read_vocabulary, vocabulary
 
-OWN = ("train_file", "dev_file", "test_file", "text", "text_pair", "label", "regression")
+OPTIONS = {  # task → those that it alone has
+    "csv": ("train_file", "dev_file", "test_file", "text", "text_pair", "label", "regression"),
+    "translation": ("source", "target", "train_part", "dev_part", "test_part", "vocabulary", "lowercase"),
+}
 
 
-def load(spec: TaskSpec, tokenizer: str | None = None) -> Task:
+def load(spec: TaskSpec, tokenizer: str | None = None, cache: Path | None = None) -> Task:
     """The examples of a task, split, tokenised or normalised; the same spec gives the same task, to the bit.
 
     tokenizer  of the teacher: folder or hub name, used where the spec names none
+    cache      folder in which a vocabulary that was learnt from train is kept
     """
     _check(spec)
     source = _read(spec)
     *parts, splits = divide(source, spec)
+    if source.kind == "translation":
+        return _translation(spec, source, parts, splits, tokenizer, cache)
     words: Any = None
     ready: Callable[[Part], Examples] = _normalised
     if source.kind == "text":
@@ -43,9 +53,23 @@ def load(spec: TaskSpec, tokenizer: str | None = None) -> Task:
     return Task(spec.name, source.kind, classes, source.label_names, source.metrics, train, dev, test, splits, words)
 
 
+def _translation(
+    spec: TaskSpec, source: Source, parts: list[Part], splits: str, tokenizer: str | None, cache: Path | None
+) -> Task:
+    """Pieces are learnt from all of train, also where `train_size` leaves a part of it, so that all such tasks share them."""
+    given = spec.tokenizer or tokenizer
+    learn = partial(vocabulary, size=spec.vocabulary, lowercase=spec.lowercase, cache=cache)
+    words = read_vocabulary(Path(given)) if given else learn(texts(source.train))
+    train, dev, test = (translations(words, part, spec.max_length) for part in parts)
+    pieces = words.get_vocab_size()
+    return Task(spec.name, source.kind, pieces, (), source.metrics, train, dev, test, splits, words)
+
+
 def _read(spec: TaskSpec) -> Source:
     if spec.name == "csv":
         return read_own(spec)
+    if spec.name == "translation":
+        return read_parallel(spec)
     if spec.hub:
         return read_hub(spec.name, spec.folder)
     return _fashion.read(spec.folder) if spec.name == "fashion_mnist" else GLUE[spec.name].read(spec.name, spec.folder)
@@ -66,11 +90,15 @@ def _check(spec: TaskSpec) -> None:
         value, least = getattr(spec, name), int(name != "split_seed")
         if value is not None and value < least:
             raise TensorNetError(f"{spec.name}: {name}={value}, needed {least} or more; leave it out for the default")
-    if spec.name == "csv" and spec.hub:
-        raise TensorNetError("csv: hub=True, needed local tables, because one's own are not on the hub; set hub=False")
-    ignored = [f.name for f in fields(spec) if f.name in OWN and getattr(spec, f.name) != f.default]
-    if spec.name != "csv" and ignored:
+    if spec.name in OPTIONS and spec.hub:
         raise TensorNetError(
-            f"{spec.name}: {', '.join(ignored)} given, needed name=csv for that, because the columns of {spec.name} are known; "
-            f"leave it out, or set name to csv"
+            f"{spec.name}: hub=True, needed local files, because one's own are not on the hub; set hub=False"
         )
+    given = {f.name for f in fields(spec) if getattr(spec, f.name) != f.default}
+    for name, options in OPTIONS.items():
+        ignored = [option for option in options if option in given]
+        if spec.name != name and ignored:
+            raise TensorNetError(
+                f"{spec.name}: {', '.join(ignored)} given, needed name={name} for that, because {spec.name} has no such "
+                f"setting; leave it out, or set name to {name}"
+            )

@@ -4,20 +4,25 @@ import numpy as np
 
 from tensornet import TensorNetError
 
+from ._bleu import bleu
 from ._task import Task
+from ._vocabulary import lowercases
 
 
 def scores(task: Task, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """The task's metrics of a model's outputs: fractions, not per cent; correlations lie in −1 … 1.
 
-    logits  (n, classes); (n, 1) or (n,) where a number is predicted
+    logits  (n, classes); (n, 1) or (n,) where a number is predicted; translation: texts (n,)
     labels  (n,)
 
     accuracy  share of examples whose largest logit is the label's
     f1        of class 1; 0 where no example has class 1 and none is predicted to
     matthews  correlation of predicted and true classes (Gorodkin 2004 for more than two); 0 where either is constant
     pearson, spearman  correlation of numbers or of their ranks; 0 where either is constant
+    bleu      of the corpus by sacrebleu
     """
+    if task.kind == "translation":
+        return {"bleu": _bleu(task, logits, labels)[0]}
     logits, labels = np.asarray(logits, np.float64), np.asarray(labels)
     needed = (len(labels), task.classes)
     if task.classes == 1 and logits.ndim == 1:
@@ -34,6 +39,20 @@ def scores(task: Task, logits: np.ndarray, labels: np.ndarray) -> dict[str, floa
         )
     predicted = logits[:, 0] if task.classes == 1 else logits.argmax(1)
     return {name: float(_METRICS[name](predicted, labels)) for name in task.metrics}
+
+
+def signature(task: Task) -> str | None:
+    """What sacrebleu computes the scores of a translation with; None for other tasks."""
+    return _bleu(task, task.dev.labels, task.dev.labels)[1] if task.kind == "translation" else None
+
+
+def _bleu(task: Task, texts: np.ndarray, references: np.ndarray) -> tuple[float, str]:
+    if np.shape(texts) != np.shape(references) or not len(texts):
+        raise TensorNetError(
+            f"scores of {task.name}: {np.shape(texts)} translations of {np.shape(references)} sentences, needed one of each, "
+            f"one sentence at least, because they are compared in their order; pass the whole part once"
+        )
+    return bleu(list(texts), list(references), lowercases(task.tokenizer))
 
 
 def _accuracy(predicted: np.ndarray, labels: np.ndarray) -> float:

@@ -15,7 +15,7 @@ class Part:
 
     name    where they come from
     inputs  text: one column or two of strings (n,); images: one uint8 (n, height, width)
-    labels  int64 (n,) classes, or float32 (n,)
+    labels  int64 (n,) classes, or float32 (n,); translation: strings (n,)
     """
 
     name: str
@@ -37,7 +37,7 @@ class Part:
 class Source:
     """What a task's files hold; dev and test are None where there is no labelled one."""
 
-    kind: Literal["text", "images"]
+    kind: Literal["text", "images", "translation"]
     label_names: tuple[str, ...]
     metrics: tuple[str, ...]
     train: Part

@@ -47,23 +47,38 @@ class Examples:
         Text is padded on the right to the longest of the batch, rounded up to `multiple`, which bounds the number of shapes
         that a compiler sees; "attention_mask" is 1 for tokens and 0 for padding, int64.
         """
+        index = self._some(index)
+        if self.lengths is None:
+            return {k: np.asarray(_at(v, index)) for k, v in self.fields.items()}
+        batch = {}
+        for name, rows in self.fields.items():
+            pad = self.pad_id if name == "input_ids" else 0
+            batch[name], batch["attention_mask"] = padded(_at(rows, index), multiple, self.limit, pad)
+        return batch
+
+    def targets(self, index: np.ndarray | Sequence[int]) -> np.ndarray:
+        """What a model's outputs for `batch` are held to: the labels; of translations the pieces."""
+        return self.labels[self._places(index)]
+
+    def _some(self, index: np.ndarray | Sequence[int]) -> np.ndarray:
         index = self._places(index)
         if not len(index):
             raise TensorNetError("Examples: a batch of no examples, needed one at least; leave out the empty batch")
-        if self.lengths is None:
-            return {k: np.asarray(_at(v, index)) for k, v in self.fields.items()}
-        lengths = self.lengths[index]
-        longest = int(lengths.max())
-        width = max(longest, min(-longest // multiple * -multiple, self.limit or np.iinfo(np.int64).max))
-        mask = np.arange(width) < lengths[:, None]
-        batch = {"attention_mask": mask.astype(np.int64)}
-        for name, rows in self.fields.items():
-            batch[name] = np.full(mask.shape, self.pad_id if name == "input_ids" else 0, np.int64)
-            batch[name][mask] = np.concatenate(_at(rows, index))  # row after row, as the mask's True entries lie
-        return batch
+        return index
 
     def _places(self, index: np.ndarray | Sequence[int]) -> np.ndarray:
         return np.arange(len(self))[index if isinstance(index, np.ndarray) else np.asarray(index, np.int64)]
+
+
+def padded(rows: Sequence[np.ndarray], multiple: int, limit: int | None, pad: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of ids, filled up on the right to the longest rounded up to `multiple`, and 1 where they were; int64."""
+    lengths = np.array([len(row) for row in rows], np.int64)
+    longest = int(lengths.max())
+    width = max(longest, min(-longest // multiple * -multiple, limit or np.iinfo(np.int64).max))
+    mask = np.arange(width) < lengths[:, None]
+    ids = np.full(mask.shape, pad, np.int64)
+    ids[mask] = np.concatenate(rows)  # row after row, as the mask's True entries lie
+    return ids, mask.astype(np.int64)
 
 
 def _at(rows: Sequence[np.ndarray] | np.ndarray, index: np.ndarray) -> Any:
@@ -74,15 +89,15 @@ def _at(rows: Sequence[np.ndarray] | np.ndarray, index: np.ndarray) -> Any:
 class Task:
     """What is to be learnt.
 
-    classes      outputs of the model; 1 where a number is predicted
-    label_names  of the classes, in order; empty where a number is predicted
+    classes      outputs of the model; 1 where a number is predicted; translation: pieces of the vocabulary
+    label_names  of the classes, in order; empty where a number is predicted, and of pieces
     metrics      what `scores` gives; the first one chooses between models
     splits       where train, dev and test come from, in one sentence, for the model card
-    tokenizer    of transformers, to be saved beside the student; None for images
+    tokenizer    of transformers, translation: of tokenizers, to be saved beside the student; None for images
     """
 
     name: str
-    kind: Literal["text", "images"]
+    kind: Literal["text", "images", "translation"]
     classes: int
     label_names: tuple[str, ...]
     metrics: tuple[str, ...]
@@ -102,8 +117,13 @@ class Task:
             ragged = not isinstance(rows, np.ndarray)
             _update(sha, name, np.concatenate(rows) if ragged else np.asarray(rows))
             _update(sha, "lengths", np.array([len(r) for r in rows] if ragged else []))
-        _update(sha, "labels", examples.labels)
+        texts = examples.labels.dtype == object
+        _update(sha, "labels", _bytes(examples.labels) if texts else examples.labels)
         return sha.hexdigest()
+
+
+def _bytes(texts: np.ndarray) -> np.ndarray:
+    return np.frombuffer("\n".join(texts).encode(), np.uint8)
 
 
 def _update(sha: Any, name: str, array: np.ndarray) -> None:
