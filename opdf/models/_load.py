@@ -9,10 +9,12 @@ from torch import nn
 from tensornet import TensorNetError
 
 from ..tasks import Task
+from ..translation._architecture import is_translation_network
 from . import _encoders, _images
 from ._fits import check_image, check_tokens, image_size
 from ._image import ImageNetwork
 from ._spec import Teacher
+from ._translators import load_translator, new_translator
 
 
 def load(source: str | Path, task: Task, seed: int = 0) -> nn.Module:
@@ -22,6 +24,8 @@ def load(source: str | Path, task: Task, seed: int = 0) -> nn.Module:
     raises: TensorNetError for another kind of model, incomplete ones, and such as do not fit the task
     """
     config = _config(Path(source))
+    if task.kind == "translation" or is_translation_network(config):
+        return load_translator(Path(source), task)
     if _images.is_image_network(config):
         network = _images.read(Path(source), config)
         check_image(network.architecture, task, source)
@@ -43,15 +47,18 @@ def load(source: str | Path, task: Task, seed: int = 0) -> nn.Module:
 
 
 def make_teacher(spec: Teacher, task: Task) -> nn.Module:
-    """`load` of its source, or an image network with random weights; for evaluation."""
+    """`load` of its source, or a network for images or translation with random weights; for evaluation."""
     if spec.source is not None:
         return load(spec.source, task, spec.seed)
+    if task.kind == "translation":
+        return new_translator(spec, task)
     if task.kind != "images":
         raise TensorNetError(
             f"teacher: no source for task {task.name}, needed the folder or hub name of a pretrained encoder, because a "
             f"language is not learnt from a task; set teacher.source"
         )
-    description = _images.architecture(spec.kind, image_size(task), task.classes, spec.depth, spec.width)
+    sizes = {"feed_forward": spec.feed_forward, "heads": spec.heads}
+    description = _images.architecture(spec.kind, image_size(task), task.classes, spec.depth, spec.width, **sizes)
     network: ImageNetwork = _images.build(description, spec.seed)
     return network.eval()
 

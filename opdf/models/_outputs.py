@@ -14,6 +14,7 @@ from transformers.masking_utils import create_bidirectional_mask
 
 from tensornet import TensorNetError
 
+from ..translation._network import TranslationNetwork
 from ._image import ImageNetwork
 
 WANTED = ("logits", "embeddings", "hidden", "scores", "ffn")
@@ -24,8 +25,9 @@ def outputs(model: nn.Module, inputs: Inputs, wanted: Collection[str] = ("logits
     """What is wanted of one pass.
 
     inputs  by name: input_ids (b, t), attention_mask (b, t), token_type_ids (b, t) and, in place of what their table says of
-            input_ids, inputs_embeds (b, t, d); or pixels (b, height, width)
-    wanted  "logits"      (b, classes)
+            input_ids, inputs_embeds (b, t, d); or pixels (b, height, width); of translations also target_ids and
+            target_mask (b, u)
+    wanted  "logits"      (b, classes); of translations, all that can be wanted, (Σ target lengths, vocabulary)
             "embeddings"  (b, t, d), what the first layer reads
             "hidden"      a tuple of (b, t, d), what each layer says; residual: t = 1, hierarchical: from stage
                           2 on fewer and wider tokens
@@ -38,6 +40,8 @@ def outputs(model: nn.Module, inputs: Inputs, wanted: Collection[str] = ("logits
             f"outputs: wanted {', '.join(unknown)}, needed some of {', '.join(WANTED)}, because no more is known of a model; "
             f"correct the name"
         )
+    if isinstance(model, TranslationNetwork):
+        return _of_translation(model, inputs, wanted)
     hidden = embed(model, inputs)
     said: dict[str, Any] = {"embeddings": hidden, "hidden": (), "scores": (), "ffn": ()}
     for layer in layers(model):
@@ -52,6 +56,15 @@ def outputs(model: nn.Module, inputs: Inputs, wanted: Collection[str] = ("logits
     if "logits" in wanted:
         said["logits"] = answer(model, hidden, inputs)
     return {name: said[name] for name in wanted}
+
+
+def _of_translation(model: TranslationNetwork, inputs: Inputs, wanted: Collection[str]) -> dict[str, Any]:
+    if inner := sorted(set(wanted) - {"logits"}):
+        raise TensorNetError(
+            f"outputs: wanted {', '.join(inner)} of a translation network, needed logits alone, because it has two stacks of "
+            f"layers, of which none is the one; leave out what looks inside the teacher"
+        )
+    return {"logits": model(inputs)} if wanted else {}
 
 
 def layers(model: nn.Module) -> nn.ModuleList:

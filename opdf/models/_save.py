@@ -5,6 +5,8 @@ from pathlib import Path
 from torch import nn
 
 from ..tasks import Task
+from ..translation import _files
+from ..translation._network import TranslationNetwork
 from . import _encoders, _images
 from ._folder import write_folder
 from ._image import ImageNetwork
@@ -20,6 +22,8 @@ def save(model: nn.Module, folder: str | Path, task: Task) -> None:
     def write(part: Path) -> None:
         if isinstance(model, ImageNetwork):
             _images.write(model, part)
+        elif isinstance(model, TranslationNetwork):
+            _files.write(model, part, task.tokenizer)
         else:
             _encoders.write(model, part, task.tokenizer)  # type: ignore[arg-type]
 

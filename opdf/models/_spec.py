@@ -9,13 +9,24 @@ class Teacher:
     """The network that is learnt from."""
 
     source: str | None = None
-    """Folder or hub name of a Hugging Face encoder, or of a network that a run exported. None: images, from random weights."""
+    """Folder or hub name of a Hugging Face encoder, or of a network that a run exported. None: images and translation, from
+    random weights."""
     kind: Literal["residual", "vit", "hierarchical"] = "residual"
     """Images: the family of networks."""
     depth: int = 8
-    """Images: blocks."""
+    """Images: blocks; translation: layers of the encoder."""
+    decoder: int | None = None
+    """Translation: layers of the decoder; None: as many as the encoder's."""
     width: int = 128
-    """Images: units of each block."""
+    """Images, translation: units of each block."""
+    feed_forward: int | None = None
+    """Images, translation: units inside a feed-forward part; None: four times the width (residual: as many)."""
+    heads: int | None = None
+    """Images, translation: attention heads; None: four."""
+    dropout: float = 0.1
+    """Translation: share of the units left out in training, the student's too."""
+    tied: bool = True
+    """Translation: the decoder's embeddings are its output's weights too, the student's too."""
     epochs: float = 3.0
     """Passes of fine-tuning on the task; 0 takes the teacher as it is."""
     lr: float = 5e-5
@@ -31,7 +42,9 @@ class Student:
     """The network that is shipped."""
 
     layers: int = 3
-    """Layers or blocks."""
+    """Layers or blocks; translation: of the encoder."""
+    decoder: int | None = None
+    """Translation: layers of the decoder; None: as many as the encoder's."""
     start: Literal["teacher", "random-layers", "random"] = "teacher"
     """From the teacher's layers; from random layers between the teacher's embeddings and head; or all from random weights."""
     layer_map: Literal["uniform", "first", "last", "skip"] = "uniform"

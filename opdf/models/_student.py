@@ -8,12 +8,14 @@ from torch import nn
 from tensornet import TensorNetError
 
 from ..tasks import Task
+from ..translation._network import TranslationNetwork
 from . import _encoders, _images
 from ._fits import check_copied
 from ._image import ImageNetwork
 from ._spec import Student
 from ._start import copy_around, copy_layers
 from ._stream import student_seed
+from ._translators import translation_student
 
 
 def make_student(spec: Student, teacher: nn.Module, task: Task, seed: int) -> nn.Module:
@@ -25,11 +27,14 @@ def make_student(spec: Student, teacher: nn.Module, task: Task, seed: int) -> nn
     raises: TensorNetError for sizes that cannot be, or cannot start from the teacher's layers
     """
     sizes = {"layers": spec.layers, "width": spec.width, "feed_forward": spec.feed_forward, "heads": spec.heads}
+    sizes |= {"decoder": spec.decoder}
     wrong = [f"{name}={n}" for name, n in sizes.items() if n is not None and n < 1]
     if wrong:
         raise TensorNetError(
             f"student: {', '.join(wrong)}, needed at least 1, because these are sizes of a network; correct them"
         )
+    if isinstance(teacher, TranslationNetwork):
+        return translation_student(spec, teacher, student_seed(seed)).train()
     drawn = student_seed(seed)
     student = (
         _image_student(spec, teacher, drawn) if isinstance(teacher, ImageNetwork) else _encoder(spec, teacher, drawn)
