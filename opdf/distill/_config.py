@@ -66,6 +66,9 @@ class Training:
     """Steps between two checkpoints; 0: none."""
     threads: int = 0
     """Threads of the framework; 0: as many as it likes."""
+    matmul: Literal["highest", "high", "medium"] = "highest"
+    """Products of float32 matrices, as torch.set_float32_matmul_precision names them: high is TF32 on a GPU, medium what is
+    fastest, bfloat16 on much hardware."""
     device: str = "cpu"
     """cpu, cuda, cuda:1 … (PyTorch)."""
 

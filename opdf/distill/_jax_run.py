@@ -21,6 +21,8 @@ from ._loop import Told
 from ._order import Steps
 from ._teachers import judged
 
+MATMUL = {"highest": "float32", "high": "high", "medium": "default"}  # JAX's names
+
 
 def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> dict[str, Any]:
     """Teacher, cache, student, training, test, export; the framework's part of the summary."""
@@ -29,7 +31,10 @@ def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> 
     if config.training.threads:
         # XLA reads it once, when a process first needs a device
         os.environ["PJRT_NPROC"] = str(config.training.threads)
-    with jax.default_device(device_of(config.training.device)), jax.default_matmul_precision("float32"):
+    with (
+        jax.default_device(device_of(config.training.device)),
+        jax.default_matmul_precision(MATMUL[config.training.matmul]),
+    ):
         return _run(config, task, trackers, told)
 
 

@@ -26,6 +26,16 @@ def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> 
     training = config.training
     if training.threads:
         torch.set_num_threads(training.threads)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(training.matmul)
+    try:
+        return _run(config, task, trackers, told)
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> dict[str, Any]:
+    training = config.training
     device = torch.device(training.device)
     cache = config.cache or config.out / "cache"
     with locked(cache, wait=True):  # runs that share it make what is missing one after another
