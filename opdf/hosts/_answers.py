@@ -11,11 +11,11 @@ from ._options import KD
 Array = Any
 
 
-def supervised(logits: Array, labels: Array) -> Array:
+def supervised(logits: Array, labels: Array, smoothing: float = 0.0) -> Array:
     """What labels say of logits (b, classes): cross-entropy in nats; of one class, a number, the mean squared error."""
     if logits.shape[1] == 1:
         return regression(logits[:, 0], labels)
-    return cross_entropy(logits, labels)
+    return cross_entropy(logits, labels, smoothing=smoothing)
 
 
 def answered(logits: Array, teacher_logits: Array, temperature: float) -> Array:
@@ -25,11 +25,11 @@ def answered(logits: Array, teacher_logits: Array, temperature: float) -> Array:
     return hinton(logits, teacher_logits, temperature=temperature)
 
 
-def answers(o: KD, logits: Array, theirs: Array, labels: Array) -> dict[str, Array]:
+def answers(o: KD, logits: Array, theirs: Array, labels: Array, smoothing: float = 0.0) -> dict[str, Array]:
     """The terms of plain distillation on logits (b, classes), weighted: those that have a weight."""
     terms = {}
     if o.alpha < 1:
-        terms["labels"] = (1 - o.alpha) * supervised(logits, labels)
+        terms["labels"] = (1 - o.alpha) * supervised(logits, labels, smoothing)
     if o.alpha > 0 and o.decoupled:
         terms["answers"] = o.alpha * dkd(logits, theirs, labels, temperature=o.temperature, beta=o.beta)
     elif o.alpha > 0:

@@ -22,7 +22,7 @@ class Batch:
     """Examples of a step.
 
     inputs   what a model's forward takes by name: input_ids (b, t), attention_mask, token_type_ids; or pixels (b, …)
-    labels   (b,) classes as int64, or numbers as float32
+    labels   (b,) classes as int64, or numbers as float32; of translations the pieces of all, one after another
     teacher  what `Host.teach` said of them, read from the cache; per token padded with 0 to (b, t, …)
     """
 
@@ -39,6 +39,8 @@ class Host(abc.ABC):
     per_token: ClassVar[frozenset[str]] = frozenset()
     """Those of them that have an axis of tokens after the batch's; it is cut to each example's length in the cache."""
 
+    smoothing: float = 0.0
+    """ε of the cross-entropy with labels; the engine sets it, of translations alone."""
     lr: float = math.nan
     """The student's learning rate of the step at hand; the loop sets it before `before`."""
 

@@ -6,6 +6,8 @@
       + β_w Σ_W MSE(W_s, W_t)                                                    the control for L_Aux
 
 m(l) is the uniform layer map. DKD (arXiv 2203.08679) may take the place of τ² KL; of a number it is (z_s − z_t)².
+Of translations z are the logits of every piece, given the true ones before it. The teacher is asked at each step: those
+of all of train are too many to keep, and the likeliest few of them are another target.
 """
 
 from collections.abc import Mapping
@@ -17,6 +19,7 @@ from ..models.networks import outputs
 from ..tasks import Task
 from ._answers import answered as answered
 from ._answers import answers, check_answers
+from ._asked import asked
 from ._groups import needed
 from ._host import Batch, Host
 from ._inside import Inside
@@ -33,7 +36,8 @@ class KD(Host):
         self.weights: PairedWeights | None = None
         if options.weights > 0:
             self.weights = PairedWeights(student, needed("kd", teacher), options.weights_outside)
-        self.taught = ("logits", *self.inside.taught)  # type: ignore[misc]  # as these options have it
+        self.live = task.kind == "translation"
+        self.taught = () if self.live else ("logits", *self.inside.taught)  # type: ignore[misc]  # as these options have it
         self.per_token = frozenset(self.inside.taught if task.kind == "text" else ())  # type: ignore[misc]
 
     def parameters(self) -> dict[str, nn.Parameter]:
@@ -44,7 +48,8 @@ class KD(Host):
 
     def terms(self, batch: Batch, step: int) -> dict[str, Tensor]:
         said = outputs(self.student, batch.inputs, ("logits", *self.inside.wanted))
-        terms = answers(self.options, said["logits"], batch.teacher["logits"], batch.labels)
+        theirs = asked(self.inside.teacher, batch.inputs, "logits") if self.live else batch.teacher
+        terms = answers(self.options, said["logits"], theirs["logits"], batch.labels, self.smoothing)
         terms |= self.inside.terms(said, batch)
         if self.weights:
             terms["weights"] = self.options.weights * self.weights.distance()

@@ -19,4 +19,4 @@ class Labels(Host):
         return {}
 
     def terms(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        return {"labels": supervised(outputs(self.student, batch.inputs)["logits"], batch.labels)}
+        return {"labels": supervised(outputs(self.student, batch.inputs)["logits"], batch.labels, self.smoothing)}

@@ -13,28 +13,41 @@ def log_softmax(z: Array, /) -> Array:
     return z - xp.log(xp.sum(xp.exp(z), axis=-1, keepdims=True))
 
 
-def cross_entropy(logits: Array, target: Array, /) -> Array:
-    """−1/B Σ_b Σ_c target[b, c] · log softmax(logits)[b, c].
+def cross_entropy(logits: Array, target: Array, /, *, smoothing: float = 0.0) -> Array:
+    """−1/B Σ_b Σ_c ((1 − ε) target[b, c] + ε/C) · log softmax(logits)[b, c].
 
-    logits: (*lead, classes), B the product of lead
+    logits: (*lead, classes), B the product of lead, C classes
     target: (*lead,) integers, the class of each; or (*lead, classes), probabilities, one-hot for labels
+    smoothing: ε, the share of the target that all classes have alike (Szegedy et al. 2016, arXiv 1512.00567, sec. 7)
     returns: a scalar, in nats
-    raises: TensorNetError for shapes that do not belong together, one class, or a class that there is not
+    raises: TensorNetError for shapes that do not belong together, one class, a class that there is not, or ε outside 0 … 1
     """
     who = "cross_entropy"
     xp = namespace(logits, target)
+    if not 0 <= smoothing < 1:
+        raise TensorNetError(
+            f"{who}: smoothing={smoothing}, needed a number from 0 to below 1, because it is the share that all classes have "
+            f"alike; pass one, 0.1 is usual"
+        )
     if target.ndim == logits.ndim:
         logits, target = floats(who, logits, target)
         check_alike(
             who, logits, target, "pass probabilities (the teacher's) of the same classes, or integers, one for each"
         )
         check_classes(who, logits)
-        return -xp.mean(xp.sum(target * log_softmax(logits), axis=-1))
+        said = log_softmax(logits)
+        return _smoothed(-xp.mean(xp.sum(target * said, axis=-1)), said, smoothing)
     (logits,) = floats(who, logits)
     check_classes(who, logits)
     hot, known = one_hot(who, target, logits)
-    chosen = xp.sum(xp.where(hot, log_softmax(logits), 0.0), axis=-1)
-    return -xp.mean(xp.where(known, chosen, xp.nan))
+    said = log_softmax(logits)
+    chosen = xp.sum(xp.where(hot, said, 0.0), axis=-1)
+    return _smoothed(-xp.mean(xp.where(known, chosen, xp.nan)), said, smoothing)
+
+
+def _smoothed(loss: Array, said: Array, smoothing: float) -> Array:
+    """(1 − ε) loss − ε mean(log softmax); without ε the loss to the last bit."""
+    return loss if smoothing == 0 else (1 - smoothing) * loss - smoothing * namespace(said).mean(said)
 
 
 def hinton(logits: Array, teacher_logits: Array, /, *, temperature: float) -> Array:

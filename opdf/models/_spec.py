@@ -15,18 +15,8 @@ class Teacher:
     """Images: the family of networks."""
     depth: int = 8
     """Images: blocks; translation: layers of the encoder."""
-    decoder: int | None = None
-    """Translation: layers of the decoder; None: as many as the encoder's."""
     width: int = 128
     """Images, translation: units of each block."""
-    feed_forward: int | None = None
-    """Images, translation: units inside a feed-forward part; None: four times the width (residual: as many)."""
-    heads: int | None = None
-    """Images, translation: attention heads; None: four."""
-    dropout: float = 0.1
-    """Translation: share of the units left out in training, the student's too."""
-    tied: bool = True
-    """Translation: the decoder's embeddings are its output's weights too, the student's too."""
     epochs: float = 3.0
     """Passes of fine-tuning on the task; 0 takes the teacher as it is."""
     lr: float = 5e-5
@@ -35,6 +25,16 @@ class Teacher:
     """Of its fine-tuning, the same for all students."""
     whole_train: bool = False
     """Fine-tune it on all of train, where task.train_size leaves the student a part."""
+    decoder: int | None = None
+    """Translation: layers of the decoder; None: as many as the encoder's."""
+    feed_forward: int | None = None
+    """Images, translation: units inside a feed-forward part; None: four times the width (residual: as many)."""
+    heads: int | None = None
+    """Images, translation: attention heads; None: four."""
+    dropout: float = 0.1
+    """Translation: share of the units left out in training, the student's too."""
+    tied: bool = True
+    """Translation: the decoder's embeddings are its output's weights too, the student's too."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,6 @@ class Student:
 
     layers: int = 3
     """Layers or blocks; translation: of the encoder."""
-    decoder: int | None = None
-    """Translation: layers of the decoder; None: as many as the encoder's."""
     start: Literal["teacher", "random-layers", "random"] = "teacher"
     """From the teacher's layers; from random layers between the teacher's embeddings and head; or all from random weights."""
     layer_map: Literal["uniform", "first", "last", "skip"] = "uniform"
@@ -61,3 +59,5 @@ class Student:
     """Compress it so many times: embedding, attention and feed-forward weights become Kronecker products and stay such."""
     compact: str | None = None
     """Folder `compact` of an earlier run, to go on from with this teacher's head: stage 2 of KroneckerBERT."""
+    decoder: int | None = None
+    """Translation: layers of the decoder; None: as many as the encoder's."""
