@@ -3,6 +3,8 @@
 from . import files as files
 from . import formats as formats
 from . import testing as testing
+from ._coordinates import Coordinated as Coordinated
+from ._coordinates import Coordinates as Coordinates
 from ._distance import distance as distance
 from ._draw import draw as draw
 from ._errors import TensorNetError as TensorNetError
@@ -29,6 +31,10 @@ from .formats import Monarch as Monarch
 from .formats import Padded as Padded
 from .formats import TensorRing as TensorRing
 from .formats import Tucker as Tucker
+from .generator import Generation as Generation
+from .generator import Generator as Generator
+from .generator import Generators as Generators
+from .generator import generators as generators
 from .planning import Plan as Plan
 from .planning import importance as importance
 from .planning import plan as plan

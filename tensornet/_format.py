@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from . import _hierarchical as hierarchical
 from ._arrays import Array, checked_weight, constant, filled, namespace, working_dtype
 from ._cached import cached_property
 from ._contract import contract, linearize, pullback, with_products
+from ._coordinates import Coordinates
 from ._errors import TensorNetError
 from ._gauge import Gauge
 from ._graph import even_deviation, is_reduced, is_tree, represents_everything
@@ -22,7 +23,7 @@ from .cost import Applicable
 from .fitting import in_gauge, searched
 
 
-class Format(Applicable, ABC):
+class Format(Coordinates, Applicable):
     """A tensor format of a weight W (out, in), as torch.nn.Linear stores it, or (out, in, *kernel), as torch.nn.Conv2d does.
 
     A subclass is a frozen dataclass of hashable, JSON-able fields. It declares `network`, and `_fill` where there is a
@@ -110,16 +111,6 @@ class Format(Applicable, ABC):
         """Shape of each factor."""
         return self.network.shapes
 
-    @property
-    def num_params(self) -> int:
-        """Entries of all factors together."""
-        return sum(math.prod(s) for s in self.shapes)
-
-    @property
-    def scale(self) -> float:
-        """Parameters of the factors over those of the dense matrix."""
-        return self.num_params / math.prod(self.shape)
-
     @cached_property
     def path(self) -> Path:
         """The contraction of the factors to the matrix."""
@@ -127,7 +118,6 @@ class Format(Applicable, ABC):
 
     @property
     def flops(self) -> int:
-        """Operations of a training step on the factors: contract and pull back once, a multiply-add counting two."""
         return self.path.linearized_flops
 
     # ---- arrays -----------------------------------------------------------------------------------------------------
@@ -181,14 +171,6 @@ class Format(Applicable, ABC):
         """
         self._check_gradient(gradient, self.check_factors(factors))
         return pullback(self.path, factors, self._as_matrix(gradient), products)
-
-    def _check_gradient(self, gradient: Array, lead: tuple[int, ...]) -> None:
-        got = tuple(getattr(gradient, "shape", ()))
-        if got[-len(self.shape) :] != self.shape or (lead and got[: -len(self.shape)] != lead):
-            raise TensorNetError(
-                f"{type(self).__name__}.pullback: the gradient has shape {got}, needed {lead + self.shape}, because it is that "
-                f"of W (out, in) with the batch axes of the factors; transpose it if it is of a kernel"
-            )
 
     def _as_matrix(self, w: Array) -> Array:
         """(*lead, *shape) → (*lead, rows, cols) of the network: kernel axes joined to the columns, zeros for padding."""
@@ -244,20 +226,6 @@ class Format(Applicable, ABC):
             wide = [xp.astype(constant(f), working_dtype(f, xp), copy=False) for f in factors]
             return tuple(in_gauge(self, wide, gauge))
         return self.decompose(self.contract(factors), gauge=gauge, check_finite=False)
-
-    def check_factors(self, factors: Sequence[Array], /) -> tuple[int, ...]:
-        """Refuse factors whose trailing shapes are not `shapes`; returns the leading batch axes they share."""
-        got = [tuple(getattr(f, "shape", ())) for f in factors]
-        leads = {g[: max(len(g) - len(s), 0)] for g, s in zip(got, self.shapes, strict=False)}
-        fits = len(got) == len(self.shapes) and all(
-            g[len(g) - len(s) :] == s for g, s in zip(got, self.shapes, strict=True)
-        )
-        if not fits or len(leads) != 1:
-            raise TensorNetError(
-                f"{type(self).__name__}: got factors of shapes {got}, needed {list(self.shapes)} (after the same leading batch "
-                f"axes in all), because that is what this format declares; pass the format they were made with"
-            )
-        return leads.pop()
 
     # ---- plain data -------------------------------------------------------------------------------------------------
 

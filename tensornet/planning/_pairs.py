@@ -7,7 +7,7 @@ from typing import Any
 from .._errors import TensorNetError
 from ._layers import MAPS, LayerMap, is_layer_map, layer_map
 
-_NUMBER = re.compile(r"(?<![^.\[_/])\d+(?![^.\]_/])")  # a whole path component that is a number
+NUMBER = re.compile(r"(?<![^.\[_/])\d+(?![^.\]_/])")  # a whole path component that is a number
 
 
 def pair_names(
@@ -84,7 +84,7 @@ def _by_layer(name: str, student: Sequence[str], teacher: Sequence[str], how: La
     The layer number is the one of which the two models have different counts. Where all counts agree, rules take the name
     itself, and a dict needs a single number that varies.
     """
-    ours, theirs = _alike(name, student), _alike(name, teacher)
+    ours, theirs = alike(name, student), alike(name, teacher)
     if not theirs:
         raise TensorNetError(
             f"Alignment: the teacher has no weight like {name}; {how!r} pairs weights whose names differ in the "
@@ -105,19 +105,19 @@ def _by_layer(name: str, student: Sequence[str], teacher: Sequence[str], how: La
             f"differ, because {how!r} maps layers; pass pairs as a dict of names, or as a function"
         )
     layers, total = counted[places[0]]
-    hit = list(_NUMBER.finditer(name))[places[0]]
+    hit = list(NUMBER.finditer(name))[places[0]]
     partner = layer_map(len(layers), len(total), how)[layers.index(int(hit.group()))]
     return None if partner is None else f"{name[: hit.start()]}{total[partner]}{name[hit.end() :]}"
 
 
-def _alike(name: str, names: Sequence[str]) -> list[tuple[int, ...]]:
+def alike(name: str, names: Sequence[str]) -> list[tuple[int, ...]]:
     """The numbers in each of `names` that equals `name` up to its numbers."""
-    return [tuple(int(n) for n in _NUMBER.findall(other)) for other in names if kind_of(other) == kind_of(name)]
+    return [tuple(int(n) for n in NUMBER.findall(other)) for other in names if kind_of(other) == kind_of(name)]
 
 
 def kind_of(name: str) -> str:
     """The name without its numbers, which weights of different layers share."""
-    return _NUMBER.sub("#", name)
+    return NUMBER.sub("#", name)
 
 
 def _missing(name: str, kind: str, names: Sequence[str]) -> TensorNetError:

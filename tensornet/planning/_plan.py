@@ -8,6 +8,7 @@ from operator import index
 from typing import Any
 
 from .._columns import columns
+from .._coordinates import Coordinated
 from .._errors import TensorNetError
 from .._format import Format
 from ..formats import from_dict
@@ -21,7 +22,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Plan(Mapping[str, Format]):
+class Plan(Coordinated[Format]):
     """Which weight takes which format.
 
     formats     weight name → format of that weight (out, in) or (out, in, *kernel)
