@@ -11,11 +11,12 @@ from jax import Array
 
 import tensornet as tn
 from tensornet import TensorNetError
+from tensornet.alignment import target
 from tensornet.files import Run
 
 from ._guard import sums
 from ._plan import KERNEL
-from ._state import OverparameterizedState, TransferState, all_contracted, found
+from ._state import AlignmentState, Factors, OverparameterizedState, TransferState, all_contracted, found
 from ._tree import branches, map_named, named_leaves
 
 MOMENTS = ("mu", "nu")
@@ -42,7 +43,8 @@ def to_run(plan: tn.Plan, params: Any, state: Any, *, kernels: str = KERNEL) -> 
 
 
 def from_run(run: Run, plan: tn.Plan, params: Any, state: Any, *, kernels: str = KERNEL) -> tuple[Any, Any]:
-    """The parameters and the state that go on from `run`; an alignment is rotated anew at the next update.
+    """The parameters and the state that go on from `run`; an alignment is rotated anew, and its
+    weight is that of the step, where it is a schedule.
 
     run            `Run.load(path, framework="jax")`, under the names of `params`: `run.renamed({…})`
     params, state  of a fresh start, state = tx.init(params); their names, shapes and dtypes are kept. A schedule goes on at the
@@ -65,12 +67,18 @@ def from_run(run: Run, plan: tn.Plan, params: Any, state: Any, *, kernels: str =
         factors=factors,
         inner=_with_moments(held.inner, run.step, flat),
         written={name: sums(leaves[name], w) for name, w in made.items()},
-        alignment=held.alignment and held.alignment._replace(steps=_filled(held.alignment.steps, 0)),
+        alignment=held.alignment and _gone_on(held.alignment, plan, factors, run.step),
         products=products if held.products else {},
         transfer=held.transfer and _scaled(held.transfer, run),
     )
     boxed = jax.tree.unflatten(jax.tree.structure(held), jax.tree.leaves(fresh))  # NNX keeps states in boxes
     return params, jax.tree.map(lambda s: boxed if s is held else s, state, is_leaf=lambda s: s is held)
+
+
+def _gone_on(state: AlignmentState, plan: tn.Plan, factors: Mapping[str, Factors], step: int) -> AlignmentState:
+    with jax.default_matmul_precision("float32"):  # only "procrustes" keeps the teacher's factors, to rotate them
+        turned = {n: target(plan[n], factors[n], theirs, "procrustes") for n, theirs in state.teacher.items()}
+    return state._replace(steps=_filled(state.steps, step), targets=turned or state.targets)
 
 
 def _adam(who: str, inner: Any) -> optax.ScaleByAdamState:

@@ -42,7 +42,8 @@ def to_run(optimizer: Overparameterized) -> Run:
 
 @torch.no_grad()
 def from_run(run: Run, optimizer: Overparameterized) -> None:
-    """Let `optimizer`, and with it its model, go on from `run`, in place; an alignment is rotated anew at the next step.
+    """Let `optimizer`, and with it its model, go on from `run`, in place; an alignment is rotated anew at the
+    next step, and its weight is that of the step, where it is a schedule.
 
     run  `Run.load(path, framework="torch")`, under the names of the model: `run.renamed({…})`
     raises: TensorNetError if weights, formats or shapes of the two differ, or the inner optimiser is not Adam or AdamW
@@ -59,7 +60,7 @@ def from_run(run: Run, optimizer: Overparameterized) -> None:
     }
     state["slots"] = {part: sorted(state["state"].get(part, ())) for part in state["slots"]}
     if "alignment" in state:
-        state["alignment"] = {"steps": 0, "stale": True, "targets": {}}
+        state["alignment"] = {"steps": run.step, "stale": True, "targets": {}}
     if "lr_transfer" in state:
         scales = {name: torch.tensor(run.scales[name], dtype=torch.float64) for name in optimizer.plan}
         state["lr_transfer"] |= {"steps": run.step, "scales": scales}
