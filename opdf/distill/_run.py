@@ -43,6 +43,9 @@ def distill(config: Config, *, resume: bool = False, told: Told = silent, comman
         drawn = report.figures(config.out, summary)
         summary["figures"] = [path.relative_to(config.out).as_posix() for path in drawn]
         _write(config.out / "README.md", report.card(to_dict(config), summary))
+        for model in ("student", "compact"):
+            if (config.out / model).is_dir():  # which may go elsewhere, without the figures
+                _write(config.out / model / "README.md", report.card(to_dict(config), summary | {"figures": []}))
         _write(config.out / SUMMARY, json.dumps(summary, indent=2))  # last: with it the run is done
     (config.out / CHECKPOINT).unlink(missing_ok=True)
     tidied(config.out)

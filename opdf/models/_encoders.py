@@ -28,7 +28,7 @@ def read(source: str, task: Task, seed: int) -> PreTrainedModel:
     with _readable(source), quiet():
         config = AutoConfig.from_pretrained(source)
     check_type(source, config)
-    labels = list(config.id2label.values())
+    labels = [name for _, name in sorted(config.id2label.items())]  # a file may name them in any order
     _fit(config, task)
     with _readable(source), quiet(), seeded(seed):
         model, report = AutoModelForSequenceClassification.from_pretrained(

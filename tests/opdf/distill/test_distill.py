@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,9 @@ def test_the_folder_explains_itself(done):
     last = records[-1]
     assert last["entropies"].keys() == plan.keys() == last["alignment"].keys()
     assert np.isclose(sum(last["alignment"].values()), last["alignment_loss"], rtol=0.2)
-    assert "MRPC" in (config.out / "README.md").read_text().upper()
+    card = (config.out / "README.md").read_text()
+    assert "MRPC" in card.upper()
+    assert (config.out / "student" / "README.md").read_text() == re.sub(r"!\[.*\n", "", card).replace("\n\n\n", "\n\n")
     assert list((config.out / "figures").glob("*.png"))
 
 

@@ -1,5 +1,6 @@
 """Encoders of Hugging Face as teachers and students: loaded, made, saved."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -34,6 +35,13 @@ def test_any_checkpoint_gets_a_head_of_the_task(kind, head, encoder, texts, batc
     alike = load(folder, task, seed=1), load(folder, task, seed=2)
     assert same(model.state_dict(), alike[0].state_dict())
     assert same(model.state_dict(), alike[1].state_dict()) == (head == "classifier")
+
+
+def test_labels_are_known_by_their_numbers_in_whatever_order_a_file_names_them(encoder, texts):
+    folder = encoder("bert", "classifier")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"id2label": {"2": "yes", "0": "no", "1": "maybe"}}))
+    assert load(folder, texts(classes=3)).config.id2label == {0: "no", 1: "maybe", 2: "yes"}
 
 
 def test_regression_is_one_label(encoder, texts):
