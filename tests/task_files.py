@@ -129,4 +129,28 @@ def fashion_mnist(folder: Path, train: int = 60, test: int = 20, zipped: bool = 
     return folder
 
 
+GERMAN = {"a": "ein", "dog": "Hund", "cat": "Kater", "boy": "Junge", "runs": "läuft", "sits": "sitzt", "sees": "sieht"}
+
+
+def pair(n: int) -> tuple[str, str]:
+    """A sentence that says which one it is, and its translation, word for word with the verb at the end."""
+    who, verb, whom = (
+        ["dog", "cat", "boy"][n % 3],
+        ["runs", "sits", "sees"][n // 3 % 3],
+        ["dog", "cat", "boy"][n // 9 % 3],
+    )
+    english = ["a", who, verb, "a", whom]
+    german = [GERMAN[word] for word in ("a", who, "a", whom, verb)]
+    return f"A {' '.join(english[1:])}.", f"Ein {' '.join(german[1:])}."
+
+
+def parallel(folder: Path, train: int = 40, dev: int = 8, test: int = 12, zipped: bool = False) -> Path:
+    """Multi30k's names."""
+    for part, first, count in (("train", 0, train), ("val", 100, dev), ("test_2016_flickr", 200, test)):
+        for language, place in (("en", 0), ("de", 1)):
+            text = "".join(f"{pair(n)[place]}\n" for n in range(first, first + count))
+            put(folder / f"{part}.{language}", text, zipped)
+    return folder
+
+
 WRITERS = {"sst2": sst2, "mrpc": mrpc, "cola": cola, "rte": rte, "stsb": stsb, "fashion_mnist": fashion_mnist}

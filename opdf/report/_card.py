@@ -20,7 +20,18 @@ STARTS = {
     "random-layers": "random layers between its teacher's embeddings and head",
     "random": "random weights",
 }
-IMAGES = ("fashion_mnist",)  # tasks; of the others the student reads text
+KINDS = {"fashion_mnist": "images", "translation": "translation"}  # of tasks; of the others the student classifies text
+USE = {
+    "text": """from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+model = AutoModelForSequenceClassification.from_pretrained("student")  # the folder
+tokenizer = AutoTokenizer.from_pretrained("student")
+""",
+    "translation": """from opdf.translation import load
+
+load("student").translate(["Two dogs run."], beam=5)  # the folder; a list of texts
+""",
+}
 
 Summary = Mapping[str, Any]
 
@@ -34,13 +45,13 @@ def card(config: Mapping[str, Any], summary: Summary) -> str:
              the hub's name of the teacher, "latency_rows" the examples of a call that was timed
     """
     summary = {name: value for name, value in summary.items() if value is not None}
-    kind = "images" if summary["task"] in IMAGES else "text"
+    kind = KINDS.get(summary["task"], "text")
     sections = (
         _what(config, summary),
         _results(summary),
         _sizes(summary),
         _figures(summary),
-        _use(summary, kind),
+        _use(kind),
         _made(config, summary),
         _limits(summary),
     )
@@ -54,6 +65,8 @@ def _what(config: Mapping[str, Any], summary: Summary) -> str:
         text += (
             f" It began with {STARTS['random-layers' if (summary['host'], start) == ('theseus', 'random') else start]}."
         )
+    if config.get("translation", {}).get("sequence"):
+        text += " It learnt from its teacher's translations of train in place of the published ones."
     if opdf := summary.get("opdf"):
         text += (
             f" While it was trained, its weights were factors of tensor networks ([OPDF](https://arxiv.org/abs/2411.06448): "
@@ -81,6 +94,8 @@ def _results(summary: Summary) -> str:
     ]
     table = markdown_table(["", *(f"{part} {metric}" for part, metric in parts)], rows)
     said = [f"Splits: {summary['splits']}"] if "splits" in summary else []
+    if "signature" in summary:
+        said.append(f"BLEU, here from 0 to 1, is sacrebleu's {summary['signature']}.")
     if "best_step" in summary:
         of = f" of {summary['steps']:,}" if "steps" in summary else ""
         said.append(f"The student is that of step {summary['best_step']:,}{of}, chosen on dev.")
@@ -116,14 +131,8 @@ def _figures(summary: Summary) -> str:
     return "".join(f"![{path.rpartition('/')[2].partition('.')[0]}]({path})\n" for path in summary.get("figures", ()))
 
 
-def _use(summary: Summary, kind: str) -> str:
-    if kind != "text":
-        return ""
-    return (
-        "## Use\n\n```python\nfrom transformers import AutoModelForSequenceClassification, AutoTokenizer\n\n"
-        'model = AutoModelForSequenceClassification.from_pretrained("student")  # the folder\n'
-        'tokenizer = AutoTokenizer.from_pretrained("student")\n```\n'
-    )
+def _use(kind: str) -> str:
+    return f"## Use\n\n```python\n{USE[kind]}```\n" if kind in USE else ""
 
 
 def _made(config: Mapping[str, Any], summary: Summary) -> str:

@@ -4,14 +4,15 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-METRICS = {"matthews": "matthews_correlation", "pearson": "pearsonr", "spearman": "spearmanr"}  # as the hub calls them
-PIPELINES = {"text": "text-classification", "images": "image-classification"}
+# as the hub calls them
+METRICS = {"matthews": "matthews_correlation", "pearson": "pearsonr", "spearman": "spearmanr", "bleu": "sacrebleu"}
+PIPELINES = {"text": "text-classification", "images": "image-classification", "translation": "translation"}
 
 
 def front_matter(summary: Mapping[str, Any], kind: str) -> str:
     """Tags, metrics and results; the licence is left to whoever publishes.
 
-    kind  "text" or "images"
+    kind  "text", "images" or "translation"
     """
     lines = "".join(f"{name}: {_flow(value)}\n" for name, value in _entries(summary, kind))
     return f"---\n{lines}# license: yours to choose, as the teacher's and the data's allow\n---\n"

@@ -4,7 +4,7 @@ import platform
 import sys
 from importlib.metadata import version
 
-PACKAGES = ("torch", "transformers", "jax", "optax", "numpy")
+PACKAGES = ("torch", "transformers", "tokenizers", "sacrebleu", "jax", "optax", "numpy")
 
 
 def versions() -> dict[str, str]:

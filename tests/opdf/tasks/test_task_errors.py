@@ -91,6 +91,33 @@ def without(module, attempt):
     return tried
 
 
+def parallel(change=lambda folder: None, **settings):
+    """Load tiny parallel files after a change to them."""
+
+    def attempt(tmp_path, words):
+        folder = files.parallel(tmp_path / "data")
+        change(folder)
+        load(TaskSpec("translation", folder, **{"vocabulary": 300} | settings))
+
+    return attempt
+
+
+def bleu_of(tmp_path, words, n=8):
+    task = load(TaskSpec("translation", files.parallel(tmp_path), vocabulary=300))
+    scores(task, task.dev.labels[:n], task.dev.labels)
+
+
+def short_of_translations(tmp_path, words):
+    bleu_of(tmp_path, words, 7)
+
+
+def other_vocabulary(tmp_path, words):
+    from tokenizers import Tokenizer, models
+
+    Tokenizer(models.BPE()).save(str(tmp_path / "tokenizer.json"))
+    parallel(tokenizer=str(tmp_path))(tmp_path, words)
+
+
 def no_padding(tmp_path, words):
     from transformers import AutoTokenizer
 
@@ -133,9 +160,40 @@ CASES = {
     "seed below 0": (glue("rte", split_seed=-1), "rte: split_seed=-1, needed 0 or more;"),
     "columns of a known task": (
         glue("rte", text="sentence1", regression=True),
-        "rte: text, regression given, needed name=csv for that, because the columns of rte are known;",
+        "rte: text, regression given, needed name=csv for that, because rte has no such setting;",
     ),
-    "csv on the hub": (own(TWO, hub=True), "csv: hub=True, needed local tables,"),
+    "csv on the hub": (own(TWO, hub=True), "csv: hub=True, needed local files,"),
+    "languages of a known task": (
+        glue("rte", target="fr", vocabulary=300),
+        "rte: target, vocabulary given, needed name=translation for that",
+    ),
+    # translations
+    "one language": (parallel(target="en"), "translation: source and target are both 'en', needed two"),
+    "part missing": (
+        parallel(dev_part="nowhere"),
+        r"no file of translation, nowhere among .*needed nowhere\.en \+",
+    ),
+    "unequal lines": (
+        parallel(edit("train.de", "Ein Hund ein Hund läuft.\n", "")),
+        r"train\.en: 40 lines, but train\.de has 39, needed as many",
+    ),
+    "empty line": (
+        parallel(edit("val.de", "Ein Kater ein Junge läuft.", " ")),
+        r"val\.de: line \d is empty, needed a sentence",
+    ),
+    "long sentence": (
+        parallel(edit("val.en", "A boy", "A very, very, very, very old and quite unseen boy"), max_length=24),
+        r"example \d of val\.en \+ val\.de has \d\d pieces, needed 24 at most",
+    ),
+    "too few pieces": (parallel(vocabulary=258), "vocabulary=258, needed 259 or more, because each byte is a piece"),
+    "no tokenizers": (without("tokenizers", parallel()), "the package tokenizers is not installed"),
+    "no sacrebleu": (without("sacrebleu", bleu_of), "the package sacrebleu is not installed"),
+    "no vocabulary there": (
+        parallel(tokenizer="nowhere"),
+        r"translation: nowhere cannot be read \(.*needed the tokenizer",
+    ),
+    "another's vocabulary": (other_vocabulary, r"has ids \[None, None, None\] for <pad>, <bos>, <eos>, needed 0, 1, 2"),
+    "too few translations": (short_of_translations, r"scores of translation: \(7,\) translations of \(8,\) sentences"),
     "no table": (lambda *_: load(TaskSpec("csv")), "csv: no train_file, needed a table"),
     # files
     "no folder given": (glue("rte", folder=None), "rte: folder=none is no folder, .* set folder, or hub=True"),
