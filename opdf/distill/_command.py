@@ -13,6 +13,7 @@ from tensornet import TensorNetError
 
 from ..report import Progress
 from ._config import Config
+from ._idle import idle
 from ._run import distill
 from ._toml import read
 
@@ -37,6 +38,8 @@ def command(args: Sequence[str]) -> None:
     """
     asked = _parsed(args)
     written = shlex.join(["opdf", "distill", *args])
+    for said in () if asked.quiet else idle(asked.config):
+        Console(stderr=True, soft_wrap=True).print(f"opdf distill: {said}.", highlight=False, markup=False)
     try:
         with Progress(quiet=asked.quiet) as told:
             summary = distill(asked.config, resume=asked.resume, told=told, command=written)

@@ -1,0 +1,48 @@
+"""What a configuration sets and its run does not read: in an arm of a sweep that is usual, elsewhere it may be a mistake."""
+
+import dataclasses
+import typing
+from collections.abc import Iterator
+
+from ..hosts._options import Name
+from ._config import Config
+from ._toml import value_at
+
+Rule = tuple[bool, tuple[str, ...], str]  # whether nobody reads them, keys, why
+
+FACTORS = ("rules", "cores", "layout", "gauge", "lr_transfer")
+ALIGNMENT = ("alignment_end", "alignment_gauge", "pairs", "resync_every")
+
+
+def idle(config: Config) -> Iterator[str]:
+    """A sentence for each value, other than its default, that changes nothing."""
+    default = Config(config.task)
+    for unread, keys, why in (*_hosts(config), *_rules(config)):
+        for key in keys if unread else ():
+            if (value := value_at(config, key)) != value_at(default, key):
+                yield f"{key} = {value} is not read, because {why}"
+
+
+def _hosts(config: Config) -> Iterator[Rule]:
+    for name in set(typing.get_args(Name)) - {config.host, "labels"}:
+        keys = (f"{name}.{field.name}" for field in dataclasses.fields(getattr(config, name)))
+        yield True, tuple(keys), f"the host is {config.host}"
+
+
+def _rules(config: Config) -> Iterator[Rule]:
+    task, teacher, student, kd, opdf = config.task, config.teacher, config.student, config.kd, config.opdf
+    made, tuned = teacher.source is None, teacher.epochs > 0
+    yield not made, ("teacher.kind", "teacher.depth", "teacher.width"), "teacher.source says what the teacher is"
+    yield not tuned, ("teacher.lr", "teacher.seed", "teacher.whole_train"), "the teacher is not fine-tuned"
+    yield tuned and task.train_size is None, ("teacher.whole_train",), "the student has the whole of train too"
+    yield student.start != "teacher", ("student.layer_map",), "the student's layers begin at random"
+    yield config.host == "kd" and not kd.decoupled, ("kd.beta",), "kd.decoupled is off"
+    yield config.host == "kd" and not kd.weights, ("kd.weights_outside",), "kd.weights is 0"
+    yield not opdf.on, tuple(f"opdf.{key}" for key in (*FACTORS, *ALIGNMENT)), "opdf.on is false"
+    yield (
+        opdf.on and not opdf.alignment,
+        tuple(f"opdf.{key}" for key in ALIGNMENT),
+        "opdf.alignment is 0, and so left out",
+    )
+    rotated = opdf.alignment_gauge == "procrustes"
+    yield opdf.on and bool(opdf.alignment) and not rotated, ("opdf.resync_every",), "only procrustes rotates"
