@@ -21,6 +21,6 @@ def test_runs(path):
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/*.toml")), ids=lambda p: p.stem)
 def test_sweeps(path, tmp_path):
     made, _ = read_sweep(path, tmp_path)
-    assert made.seeds == 5
+    assert made.seeds >= 3
     assert len(made.arms) >= 4
     assert all(arm.points for arm in made.arms)
