@@ -42,7 +42,8 @@ def read(folder: Path) -> TranslationNetwork:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TensorNetError(
-            f"load: {path} cannot be read ({error}), needed the folder of a translation network that a run exported; correct it"
+            f"load: {path} cannot be read ({error}), needed the folder of a translation network, because it is made by its "
+            f"config.json; give one that a run exported"
         ) from None
     if not isinstance(config, dict) or not is_translation_network(config):
         raise TensorNetError(

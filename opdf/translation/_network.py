@@ -90,7 +90,8 @@ class TranslationNetwork(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.encoder, self.decoder = Encoder(architecture), Decoder(architecture)
-        xavier(self)
+        for layers in (self.encoder.layers, self.decoder.layers):
+            xavier(layers)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Logits (Σ target lengths, vocabulary) of the places that are no padding, sentence after sentence.
