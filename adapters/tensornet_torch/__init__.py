@@ -2,6 +2,8 @@
 
 from tensornet import Alignment as Alignment
 
+from ._generate import generate as generate
+from ._generate import generators as generators
 from ._learning_rate import suggest_lr as suggest_lr
 from ._optimizer import Overparameterized as Overparameterized
 from ._overparameterize import overparameterize as overparameterize

@@ -88,7 +88,9 @@ class Aligner:
     def _factors(self, name: str, weight: Tensor) -> tuple[Tensor, ...]:
         like = self.weights[name].factors[0]
         fmt = self.plan.teacher_format(name)
-        return factors_of(f"Alignment: teacher of {name}", fmt, weight.to(like.device, like.dtype), self.gauge)
+        return factors_of(
+            f"Alignment: teacher of {name}", fmt.decompose, weight.to(like.device, like.dtype), self.gauge
+        )
 
 
 def total(losses: Sequence[Tensor]) -> Tensor:

@@ -41,9 +41,11 @@ def refuse_direct() -> NoReturn:
     )
 
 
-def planned_parameters(inner: Optimizer, model: nn.Module, plan: tn.Plan) -> dict[str, nn.Parameter]:
+def planned_parameters(inner: Optimizer, model: nn.Module, plan: tn.Coordinated[Any]) -> dict[str, nn.Parameter]:
     """The planned parameters of `model`, all of which `inner` must hold and must not have stepped on."""
-    if not (isinstance(inner, Optimizer) and isinstance(model, nn.Module) and isinstance(plan, tn.Plan) and len(plan)):
+    if not (
+        isinstance(inner, Optimizer) and isinstance(model, nn.Module) and isinstance(plan, tn.Coordinated) and len(plan)
+    ):
         raise TensorNetError(
             f"overparameterize: got ({type(inner).__name__}, {type(model).__name__}, {type(plan).__name__}), needed a "
             f"torch.optim.Optimizer, the nn.Module it trains, and a plan with at least one weight, in this order"

@@ -22,17 +22,18 @@ from ._weight import Weight, factors_of
 class Overparameterized(Optimizer):
     """A torch.optim.Optimizer whose `param_groups` hold the dense parameters; see `overparameterize`.
 
-    plan    the plan, with its teacher weights if there is alignment
+    plan    the plan, with its teacher weights if there is alignment; a tensornet.Generation of `generate`
     owners  weight name → global rank of the process that holds its factors; without a group, this process
     """
 
+    plan: Any  # a Plan, or a Generation
     _built = False
 
     def __init__(
         self,
         inner: Optimizer,
         model: nn.Module,
-        plan: tn.Plan,
+        plan: tn.Coordinated[Any],
         exchange: Exchange,
         *,
         alignment: tn.Alignment | None,
@@ -41,10 +42,10 @@ class Overparameterized(Optimizer):
     ) -> None:
         self.plan, self.inner, self.gauge, self._exchange = plan, inner, gauge, exchange
         exchange.same(_settings(inner, plan, alignment, gauge, options))
-        self._weights = exchange.agreed(self._decomposed)
+        self._weights = exchange.agreed(self._started)
         self._aligner: Aligner | None = None
         if alignment is not None:
-            self._aligner = exchange.agreed(lambda: Aligner(alignment, plan, self._weights, gauge))
+            self._aligner = exchange.agreed(lambda: Aligner(alignment, self.plan, self._weights, gauge))
             self.plan = self._aligner.plan
         self._model, self._places = model, Places(model, exchange.parameters)
         self._names = names_of(inner.param_groups, model)
@@ -56,10 +57,10 @@ class Overparameterized(Optimizer):
         self._built = True
         self._stepper.write()
 
-    def _decomposed(self) -> dict[str, Weight]:
+    def _started(self) -> dict[str, Weight]:
         parameters, whole = self._exchange.parameters, self._exchange.weights()
         return {
-            n: Weight.decomposed(n, self.plan[n], parameters[n], whole.pop(n), self.gauge) for n in self._exchange.mine
+            n: Weight.started(n, self.plan[n], parameters[n], whole.pop(n), self.gauge) for n in self._exchange.mine
         }
 
     # ---- what a training loop calls ---------------------------------------------------------------------------------
@@ -116,7 +117,7 @@ class Overparameterized(Optimizer):
         settle(self._model)
         whole = self._exchange.weights()
         fresh = self._exchange.agreed(
-            lambda: {n: factors_of(n, w.format, whole[n], self.gauge) for n, w in self._weights.items()}
+            lambda: {n: factors_of(n, w.format.decompose, whole[n], self.gauge) for n, w in self._weights.items()}
         )
         for name, w in self._weights.items():
             for factor, new in zip(w.factors, fresh[name], strict=True):
@@ -204,7 +205,11 @@ class Overparameterized(Optimizer):
 
 
 def _settings(
-    inner: Optimizer, plan: tn.Plan, alignment: tn.Alignment | None, gauge: str | tn.Mixed, options: Mapping[str, Any]
+    inner: Optimizer,
+    plan: tn.Coordinated[Any],
+    alignment: tn.Alignment | None,
+    gauge: str | tn.Mixed,
+    options: Mapping[str, Any],
 ) -> dict[str, str]:
     """What all processes of a group must have alike, as text."""
     aligned = alignment and {key: getattr(alignment, key, None) for key in ("weight", "gauge", "every")}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def overparameterize(
     optimizer: Optimizer,
     model: nn.Module,
-    plan: tn.Plan,
+    plan: tn.Coordinated[Any],
     *,
     alignment: tn.Alignment | None = None,
     gauge: str | tn.Mixed = "balanced",
@@ -38,7 +38,7 @@ def overparameterize(
     optimizer  any torch.optim.Optimizer over the model's dense parameters, not yet stepped; it becomes the inner one and
                refuses to be stepped by itself
     model      stays as it is: same modules, same parameters, same state_dict keys, before, during and after
-    plan       from `plan(model, …)`
+    plan       from `plan(model, …)`; for generated weights see `generate`
     alignment  adds the gradient of the tensor alignment loss to each step
     gauge      of the first decomposition; "balanced" is the paper's
     max_factor_norm  clips the gradients of all factors of all weights, taken as one vector, to this norm before the inner
@@ -64,6 +64,11 @@ def overparameterize(
     """
     model = inside(model)
     parameters = planned_parameters(optimizer, model, plan)
+    if (alignment or lr_transfer) and not isinstance(plan, tn.Plan):
+        raise TensorNetError(
+            f"overparameterize: got a {type(plan).__name__} with alignment= or lr_transfer=, needed a Plan for these, because "
+            f"they are about tensors in which a weight is linear; leave them out"
+        )
     check_norm(max_factor_norm)
     if low_memory:
         check_low_memory(optimizer, max_factor_norm)
@@ -82,7 +87,9 @@ def overparameterize(
     )
 
 
-def _exchange(optimizer: Optimizer, parameters: dict[str, nn.Parameter], plan: tn.Plan, group: Any) -> Exchange:
+def _exchange(
+    optimizer: Optimizer, parameters: dict[str, nn.Parameter], plan: tn.Coordinated[Any], group: Any
+) -> Exchange:
     sharded: list[Any] = [p for p in parameters.values() if is_sharded(p)]
     meshes = {p.device_mesh for p in sharded}
     if group is None and not meshes:

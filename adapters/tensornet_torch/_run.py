@@ -72,6 +72,11 @@ def from_run(run: Run, optimizer: Overparameterized) -> None:
 
 def _state(who: str, optimizer: Any) -> dict[str, Any]:
     inner = optimizer.inner if isinstance(optimizer, Overparameterized) else None
+    if inner is not None and not isinstance(optimizer.plan, tn.Plan):
+        raise TensorNetError(
+            f"{who}: got an optimiser of a {type(optimizer.plan).__name__}, needed that of a Plan, because a run holds tensors "
+            f"and no teacher; save state_dict(), or the model, which is the student at every step"
+        )
     amsgrad = inner is not None and any(group.get("amsgrad") for group in inner.param_groups)
     if not isinstance(inner, torch.optim.Adam | torch.optim.AdamW) or amsgrad:
         raise TensorNetError(

@@ -62,7 +62,7 @@ def load_inner(inner: Optimizer, mine: Sequence[str], saved: Mapping[str, Any]) 
 
 def check_saved(
     state: Mapping[str, Any],
-    plan: tn.Plan,
+    plan: tn.Coordinated[Any],
     weights: Mapping[str, Weight],
     held: Mapping[str, Tensor],
     ours: Settings,

@@ -8,24 +8,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tensornet import Format, Mixed, TensorNetError
+from tensornet import Coordinates, Mixed, TensorNetError
 
 Pullback = Callable[[Tensor], tuple[Tensor, ...]]
 
 
 @dataclass(frozen=True)
 class Weight:
-    """`parameter` (out, in) or (out, in, *kernel) = format.contract(factors), written by the optimiser and by nobody else."""
+    """`parameter` = format.contract(factors), written by the optimiser and by nobody else."""
 
     name: str
-    format: Format
+    format: Any  # a Format, or other Coordinates
     parameter: nn.Parameter
     factors: tuple[nn.Parameter, ...]
 
     @staticmethod
-    def decomposed(name: str, fmt: Format, parameter: nn.Parameter, whole: Tensor, gauge: str | Mixed) -> "Weight":
+    def started(name: str, fmt: Coordinates, parameter: nn.Parameter, whole: Tensor, gauge: str | Mixed) -> "Weight":
         """whole: the values of `parameter`, which itself may be a shard."""
-        return Weight(name, fmt, parameter, tuple(nn.Parameter(f) for f in factors_of(name, fmt, whole, gauge)))
+        return Weight(name, fmt, parameter, tuple(nn.Parameter(f) for f in factors_of(name, fmt.start, whole, gauge)))
 
     def pull(self, gradient: Tensor | None, pullback: Pullback | None) -> None:
         """dL/dT_k from dL/dW; none where there is none.
@@ -52,10 +52,13 @@ class Weight:
             return self.format.linearize(self.factors) if keep else (self.format.contract(self.factors), None)
 
 
-def factors_of(name: str, fmt: Format, weight: Tensor, gauge: str | Mixed) -> tuple[Tensor, ...]:
+def factors_of(
+    name: str, make: Callable[..., tuple[Tensor, ...]], weight: Tensor, gauge: str | Mixed
+) -> tuple[Tensor, ...]:
+    """make: `decompose` or `start` of the weight's coordinates"""
     try:
         with full_precision(weight):
-            return tuple(f.contiguous() for f in fmt.decompose(weight.detach(), gauge=gauge))
+            return tuple(f.contiguous() for f in make(weight.detach(), gauge=gauge))
     except TensorNetError as error:
         raise TensorNetError(f"{name}: {error}") from error
 

@@ -2,6 +2,7 @@
 
 from ._generated import Generated as Generated
 from ._generator import Generator as Generator
+from ._groups import Pairs as Pairs
 from ._plan import Generation as Generation
 from ._plan import Generators as Generators
 from ._plan import generators as generators

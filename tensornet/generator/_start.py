@@ -35,8 +35,9 @@ def _published(generated: "Generated", like: Array) -> list[Array]:
     generator, normal, xp = generated.generator, generated.normal, namespace(like)
     assert normal is not None, "a published start has random numbers"
     squares = generator.shapes[: len(generator.mapped) + (generator.depth > 1)]
-    made = [xp.astype(normal(s), like.dtype) * (2 / sum(s)) ** 0.5 for s in squares]
-    return made if generator.depth == 1 else [*made, made[-1][0, :] * 0 + 1 / generator.depth]
+    made = [xp.asarray(normal(s), dtype=like.dtype, device=device(like)) * (2 / sum(s)) ** 0.5 for s in squares]
+    n = generator.depth
+    return made if n == 1 else [*made, xp.full((n,), 1 / n, dtype=like.dtype, device=device(like))]
 
 
 def _informed(generator: "Generator", like: Array) -> list[Array]:
@@ -44,8 +45,8 @@ def _informed(generator: "Generator", like: Array) -> list[Array]:
     correspond.
     """
     maps = [_map(generator, axis, like) for axis in generator.mapped]
-    square = eye(generator.depth, generator.depth, like)
-    return [*maps, *([square, square[0, :]] if generator.depth > 1 else [])]
+    n = generator.depth
+    return [*maps, *([eye(n, n, like), eye(1, n, like)[0, :]] if n > 1 else [])]
 
 
 def _map(generator: "Generator", axis: int, like: Array) -> Array:

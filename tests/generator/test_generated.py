@@ -168,6 +168,16 @@ def test_no_factor_is_dead_at_the_start():
     assert np.all(generated.pullback(generated.start(g), g)[3] != 0)  # dL/dw, of each layer
 
 
+def test_factors_share_no_memory():
+    """Neither with one another nor with the teacher: an optimiser writes to them."""
+    rng = np.random.default_rng(0)
+    for name, start in itertools.product(("narrower", "elementwise"), ({}, {"normal": rng.standard_normal})):
+        generated, _, _ = case(name)
+        made = generated.generator.of(generated.layers, "published" if start else "teacher", **start)
+        arrays = [*made.start(np.zeros(made.shape)), *made.layers]
+        assert not any(np.shares_memory(a, b) for a, b in itertools.combinations(arrays, 2))
+
+
 # ---- selection ------------------------------------------------------------------------------------------------------
 
 

@@ -29,7 +29,9 @@ class Group(Exchange):
 
     recovers = False
 
-    def __init__(self, parameters: Mapping[str, nn.Parameter], plan: tn.Plan, group: dist.ProcessGroup) -> None:
+    def __init__(
+        self, parameters: Mapping[str, nn.Parameter], plan: tn.Coordinated[Any], group: dist.ProcessGroup
+    ) -> None:
         self.parameters, self.group = parameters, group
         self.ranks, self.rank = dist.get_process_group_ranks(group), dist.get_rank()
         self.owners = {name: self.ranks[k] for name, k in assign(plan, len(self.ranks)).items()}

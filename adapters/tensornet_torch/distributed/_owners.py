@@ -1,9 +1,11 @@
 """Which process owns the factors of which weight."""
 
+from typing import Any
+
 import tensornet as tn
 
 
-def assign(plan: tn.Plan, processes: int) -> dict[str, int]:
+def assign(plan: tn.Coordinated[Any], processes: int) -> dict[str, int]:
     """Weight name → number of its process, so that time and memory are shared as evenly as whole weights allow.
 
     Longest processing time first (Graham 1969, doi 10.1137/0117039), with two loads: each weight in turn, the heaviest
@@ -22,6 +24,5 @@ def assign(plan: tn.Plan, processes: int) -> dict[str, int]:
     return {name: owners[name] for name in plan}
 
 
-def _load(fmt: tn.Format) -> tuple[int, int]:
-    cost = fmt.cost()
-    return max(1, cost.flops + cost.backward_flops), max(1, fmt.num_params)
+def _load(fmt: tn.Coordinates) -> tuple[int, int]:
+    return max(1, fmt.flops), max(1, fmt.num_params)

@@ -61,6 +61,6 @@ def dense(model: nn.Module) -> nn.Module:
 def _decomposed(w: Planned) -> Filled:
     """Factors in the dtype of the weight, and the error of what they make in it."""
     matrix = w.parameter.mT if w.transposed else w.parameter
-    factors = [f.to(w.parameter.dtype) for f in factors_of(w.name, w.format, matrix, "balanced")]
+    factors = [f.to(w.parameter.dtype) for f in factors_of(w.name, w.format.decompose, matrix, "balanced")]
     made = w.format.contract([widest(f) for f in factors])
     return factors, relative_error(made, matrix)
