@@ -115,16 +115,46 @@ def test_a_run_that_was_cut_anywhere_ends_with_the_same_bits(tmp_path, make):
     whole, cut = make(tmp_path, out=str(tmp_path / "whole")), make(tmp_path, out=str(tmp_path / "cut"))
     cut = dataclasses.replace(cut, cache=tmp_path / "another cache")
     distill(whole)
-    told, left = killed_at([("teacher", 4), ("train", 1), ("train", 4), ("train", 5), ("train", 8)])
+    ended_though_cut(cut, [("teacher", 4), ("train", 1), ("train", 4), ("train", 5), ("train", 8)])
+    assert _weights(whole) == _weights(cut)
+    assert _records(whole) == _records(cut)
+
+
+METHODS = {
+    "theseus": {"host": "theseus"},
+    "lgtm": {"host": "lgtm"},
+    "dbkd": {"host": "dbkd", "dbkd__samples": 2},
+    "adkd": {"host": "adkd", "adkd__steps": 1},
+    "kronecker": {
+        "student__kronecker": 1.5,
+        "kd__hidden": 1.0,
+        "kd__attention": 1.0,
+        "opdf__on": False,
+        "opdf__alignment": 0.0,
+    },
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_so_does_one_of_any_method(tmp_path_factory, method):
+    here = tmp_path_factory.getbasetemp() / "methods"  # one teacher for all of them
+    here.mkdir(exist_ok=True)
+    whole, cut = (tiny_runs.texts(here, out=str(here / f"{method} {n}"), **METHODS[method]) for n in ("whole", "cut"))
+    distill(whole)
+    ended_though_cut(cut, [("train", 4), ("train", 8)])
+    assert _weights(whole) == _weights(cut)
+    assert _records(whole) == _records(cut)
+
+
+def ended_though_cut(config, moments):
+    told, left = killed_at(moments)
     while True:
         try:
-            distill(cut, resume=True, told=told)
+            distill(config, resume=True, told=told)
             break
         except Killed:
             continue
     assert not left
-    assert _weights(whole) == _weights(cut)
-    assert _records(whole) == _records(cut)
 
 
 def _weights(config):
