@@ -60,3 +60,27 @@ def write_encoder(folder: Path, **changes: Any) -> Path:
     rest = {"vocab_size": 5 + len(task_files.WORDS), "max_position_embeddings": 64}
     BertModel(BertConfig(**{**sizes, **rest, **changes})).save_pretrained(folder)
     return folder
+
+
+def translations(folder: Path, **overrides: Any) -> Config:
+    """Two and two layers of width 16 as teacher, two and one as student, 40 sentences of toy German."""
+    data = folder / "parallel"
+    if not data.exists():
+        task_files.parallel(data)
+    table = {
+        "out": str(folder / "run"),
+        "cache": str(folder / "cache"),
+        "task": {"name": "translation", "folder": str(data), "vocabulary": 300, "max_length": 20},
+        "teacher": {"depth": 2, "width": 16, "heads": 2, "feed_forward": 16, "epochs": 1.0, "lr": 1e-2},
+        "student": {"layers": 2, "decoder": 1},
+        "translation": {"beam": 2},
+        "training": {
+            "epochs": 2.0,
+            "batch_size": 10,
+            "lr": 1e-2,
+            "evaluations": 2,
+            "checkpoint_every": 3,
+            "threads": 1,
+        },
+    }
+    return parsed(table, {key.replace("__", "."): value for key, value in overrides.items()})

@@ -9,6 +9,7 @@ from tensornet import TensorNetError
 from .. import report
 from ._check_factors import in_factors
 from ._check_jax import in_jax
+from ._check_translation import in_translation
 from ._config import Config
 from ._toml import value_at
 
@@ -18,6 +19,8 @@ POSITIVE: Rule = (lambda x: x > 0, "a number above 0", "nothing is learnt otherw
 COUNT: Rule = (lambda x: x >= 1, "a whole number ≥ 1", "nothing happens otherwise")
 NOT_NEGATIVE: Rule = (lambda x: x >= 0, "a number ≥ 0", "a negative one has no meaning")
 SHARE: Rule = (lambda x: 0 <= x <= 1, "a number from 0 to 1", "it is a share")
+FRACTION: Rule = (lambda x: 0 <= x < 1, "a number from 0 to below 1", "it is a share, and some must be left")
+GIVEN: Rule = (lambda x: x is None or x >= 1, "a whole number ≥ 1, or none", "it is a size of a network")
 INNER: Rule = (lambda x: 0 < x < 1, "a number between 0 and 1", "either side needs some")
 
 RULES: dict[str, Rule] = {
@@ -40,6 +43,14 @@ RULES: dict[str, Rule] = {
         "a number above 1, or none",
         "it is how many times smaller",
     ),
+    "student.decoder": GIVEN,
+    "teacher.decoder": GIVEN,
+    "teacher.heads": GIVEN,
+    "teacher.feed_forward": GIVEN,
+    "teacher.dropout": FRACTION,
+    "translation.smoothing": FRACTION,
+    "translation.beam": COUNT,
+    "translation.length_penalty": NOT_NEGATIVE,
     "opdf.cores": (lambda x: x >= 2, "a whole number ≥ 2", "one factor is the weight itself"),
     "opdf.alignment": NOT_NEGATIVE,
     "opdf.alignment_end": (lambda x: x is None or x >= 0, "a number ≥ 0, or none", "a negative one repels"),
@@ -80,12 +91,12 @@ def check(config: Config) -> None:
         if not holds(value := value_at(config, key)):  # NaN holds nowhere
             raise TensorNetError(f"opdf: {key} = {value}, needed {needed}, because {why}; correct it")
     report.check_trackers(tensorboard=config.tensorboard, wandb=config.wandb)
-    for message in (*_together(config), *in_factors(config), *in_jax(config)):
+    for message in (*_together(config), *in_factors(config), *in_jax(config), *in_translation(config)):
         raise TensorNetError(f"opdf: {message}")
 
 
 def _together(config: Config) -> Iterator[str]:
-    opdf, text = config.opdf, config.task.name != "fashion_mnist"
+    opdf, text = config.opdf, config.task.name not in ("fashion_mnist", "translation")
     if opdf.alignment and not opdf.on:
         yield (
             f"opdf.alignment = {opdf.alignment} with opdf.on = false, needed both, because only factors are aligned; set "

@@ -39,6 +39,20 @@ class Opdf:
 
 
 @dataclass(frozen=True)
+class Translation:
+    """How translations are learnt and made; other tasks read nothing of it."""
+
+    smoothing: float = 0.1
+    """Share of the target that all pieces have alike, in the cross-entropy with the references; the teacher's too."""
+    sequence: bool = False
+    """The student learns from its teacher's translations of train, by beam search, in place of the references."""
+    beam: int = 5
+    """Beginnings of a translation that go on together: on test, and for `sequence`. Dev is translated greedily."""
+    length_penalty: float = 1.0
+    """α of a translation's score, Σ log p / n^α over its n pieces."""
+
+
+@dataclass(frozen=True)
 class Training:
     """The loop."""
 
@@ -87,6 +101,7 @@ class Config:
     lgtm: LGTM = field(default_factory=LGTM)
     dbkd: DBKD = field(default_factory=DBKD)
     adkd: ADKD = field(default_factory=ADKD)
+    translation: Translation = field(default_factory=Translation)
     opdf: Opdf = field(default_factory=Opdf)
     training: Training = field(default_factory=Training)
     out: Path = Path("runs/distill")
@@ -102,3 +117,8 @@ class Config:
 def tokenizer_of(config: Config) -> str | None:
     """The task's own, or the teacher's."""
     return config.task.tokenizer or config.teacher.source
+
+
+def vocabularies(config: Config) -> Path:
+    """The folder of vocabularies that were learnt from train."""
+    return (config.cache or config.out / "cache") / "vocabularies"

@@ -5,13 +5,18 @@ import typing
 from collections.abc import Iterator
 
 from ..hosts._options import Name
-from ._config import Config
+from ._config import Config, Translation
 from ._toml import value_at
 
 Rule = tuple[bool, tuple[str, ...], str]  # whether nobody reads them, keys, why
 
 FACTORS = ("rules", "cores", "layout", "gauge", "lr_transfer")
 ALIGNMENT = ("alignment_end", "alignment_gauge", "pairs", "resync_every")
+SIZES = ("kind", "depth", "width", "decoder", "feed_forward", "heads", "dropout", "tied")
+TRANSLATION = (
+    *(f"translation.{field.name}" for field in dataclasses.fields(Translation)),
+    *("teacher.decoder", "student.decoder", "teacher.dropout", "teacher.tied"),
+)
 
 
 def idle(config: Config) -> Iterator[str]:
@@ -32,7 +37,8 @@ def _hosts(config: Config) -> Iterator[Rule]:
 def _rules(config: Config) -> Iterator[Rule]:
     task, teacher, student, kd, opdf = config.task, config.teacher, config.student, config.kd, config.opdf
     made, tuned = teacher.source is None, teacher.epochs > 0
-    yield not made, ("teacher.kind", "teacher.depth", "teacher.width"), "teacher.source says what the teacher is"
+    yield not made, tuple(f"teacher.{key}" for key in SIZES), "teacher.source says what the teacher is"
+    yield task.name != "translation", TRANSLATION, "the task is no translation"
     yield not tuned, ("teacher.lr", "teacher.seed", "teacher.whole_train"), "the teacher is not fine-tuned"
     yield tuned and task.train_size is None, ("teacher.whole_train",), "the student has the whole of train too"
     yield student.start != "teacher", ("student.layer_map",), "the student's layers begin at random"

@@ -1,9 +1,14 @@
 """Which examples a step takes, and which steps are evaluated: functions of the seed alone, so that resuming needs no state."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..tasks import Examples
+from ._config import Training
+
+WINDOW = 50  # batches whose examples are sorted by length
 
 
 @dataclass(frozen=True)
@@ -12,6 +17,9 @@ class Steps:
 
     Shuffled passes over the examples follow each other in one stream; a step takes the next `batch` of it, so that every batch
     has the same size and every example comes once in a pass.
+
+    lengths  where given, examples of like lengths are put together: a pass is sorted by them, `WINDOW` batches at a time, and
+             the order of its batches is shuffled
     """
 
     examples: int
@@ -19,11 +27,26 @@ class Steps:
     total: int
     seed: int
     evaluations: int
+    lengths: NDArray[np.int64] | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, examples: int, batch: int, epochs: float, seed: int, evaluations: int) -> "Steps":
+    def over(cls, examples: Examples, training: Training) -> "Steps":
+        """As a training says, over examples."""
+        t = training
+        return cls.of(len(examples), t.batch_size, t.epochs, t.seed, t.evaluations, examples.grouped)
+
+    @classmethod
+    def of(
+        cls,
+        examples: int,
+        batch: int,
+        epochs: float,
+        seed: int,
+        evaluations: int,
+        lengths: NDArray[np.int64] | None = None,
+    ) -> "Steps":
         batch = min(batch, examples)
-        return cls(examples, batch, max(1, round(epochs * examples / batch)), seed, evaluations)
+        return cls(examples, batch, max(1, round(epochs * examples / batch)), seed, evaluations, lengths)
 
     def rows(self, step: int) -> NDArray[np.int64]:
         """The examples of a step, counted from 0."""
@@ -41,7 +64,18 @@ class Steps:
         return frozenset(max(1, round(self.total * n / self.evaluations)) for n in range(1, self.evaluations + 1))
 
     def _pass(self, number: int) -> NDArray[np.int64]:
-        return np.random.default_rng([self.seed, number]).permutation(self.examples)
+        drawn = np.random.default_rng([self.seed, number])
+        order = drawn.permutation(self.examples)
+        if self.lengths is None:
+            return order
+        # whole batches of the stream alone: the first and the last of a pass may be shared with its neighbours
+        first = -number * self.examples % self.batch
+        count = max(0, self.examples - first) // self.batch
+        middle = order[first : first + count * self.batch]
+        for window in np.split(middle, range(WINDOW * self.batch, len(middle), WINDOW * self.batch)):
+            window[:] = window[np.argsort(self.lengths[window], kind="stable")]
+        middle[:] = drawn.permutation(middle.reshape(count, self.batch)).ravel()
+        return order
 
 
 def learning_rate(peak: float, step: int, total: int, warmup: float, schedule: str) -> float:

@@ -11,9 +11,9 @@ from tensornet import TensorNetError
 from tensornet.files._replace import replacing
 
 from .. import report
-from ..tasks import load
+from ..tasks import load, signature
 from ._check import check
-from ._config import Config, tokenizer_of
+from ._config import Config, tokenizer_of, vocabularies
 from ._lock import locked
 from ._loop import CHECKPOINT, Told, silent, tidied
 from ._toml import differences, read, renamed, to_dict, to_toml
@@ -33,13 +33,15 @@ def distill(config: Config, *, resume: bool = False, told: Told = silent, comman
     check(config)
     if (done := _ended(config, resume)) is not None:
         return done
-    task = load(config.task, tokenizer=tokenizer_of(config))
+    task = load(config.task, tokenizer_of(config), vocabularies(config))
     config.out.mkdir(parents=True, exist_ok=True)
     with locked(config.out), _trackers(config) as trackers:
         _write(config.out / CONFIG, to_toml(config))
         backend = importlib.import_module(f".{BACKENDS[config.training.backend]}", __package__)
         summary = _said_first(config) | backend.run(config, task, trackers, told)
         summary |= {"splits": task.splits, "command": command, "versions": report.versions()}
+        if (computed := signature(task)) is not None:
+            summary["signature"] = computed
         drawn = report.figures(config.out, summary)
         summary["figures"] = [path.relative_to(config.out).as_posix() for path in drawn]
         _write(config.out / "README.md", report.card(to_dict(config), summary))

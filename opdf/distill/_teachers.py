@@ -14,7 +14,7 @@ from tensornet.files._replace import replacing
 from ..tasks import Examples, Task, scores
 from ..tasks import load as load_task
 from ._cache import Taught, Teach, describe, taught
-from ._config import Config, Opdf, tokenizer_of
+from ._config import Config, Opdf, tokenizer_of, vocabularies
 from ._engine import Array
 from ._loop import Told
 from ._order import Steps
@@ -36,10 +36,12 @@ class FineTuning:
     def of(cls, config: Config, task: Task, start: str, folder: Path) -> "FineTuning":
         """start: digest of the weights that it begins with; folder: of all fine-tuned teachers."""
         if config.teacher.whole_train and config.task.train_size is not None:
-            task = load_task(replace(config.task, train_size=None), tokenizer=tokenizer_of(config))
+            task = load_task(replace(config.task, train_size=None), tokenizer_of(config), vocabularies(config))
         taken: dict[str, Any] = {"epochs": config.teacher.epochs, "lr": config.teacher.lr, "seed": config.teacher.seed}
         training = replace(config.training, **taken)
         made_of = {"task": task.digest("train"), "dev": task.digest("dev"), "start": start, **_described(config)}
+        if task.kind == "translation":
+            made_of["smoothing"] = config.translation.smoothing
         free = ("checkpoint_every", "device", "threads")
         same = {k: v for k, v in asdict(training).items() if k not in free} | {"backend": "torch"}
         home = folder / key_of({**made_of, "training": same})
@@ -47,8 +49,7 @@ class FineTuning:
 
     @property
     def steps(self) -> Steps:
-        t = self.config.training
-        return Steps.of(len(self.task.train), t.batch_size, t.epochs, t.seed, t.evaluations)
+        return Steps.over(self.task.train, self.config.training)
 
 
 def fine_tuned(
@@ -116,6 +117,8 @@ def judged(
     parts = {"dev": task.dev, "test": task.test}
     digests = {name: task.digest(name) for name in parts}
     of = {"teacher": teacher, "metrics": task.metrics, **digests, **_described(config)}
+    if task.kind == "translation":
+        of |= {"beam": config.translation.beam, "length_penalty": config.translation.length_penalty}
     path = folder / f"{key_of(of)}.json"
     if path.exists():
         return dict(json.loads(path.read_text(encoding="utf-8")))
@@ -130,10 +133,15 @@ def judged(
     return found
 
 
-def _described(config: Config) -> dict[str, str]:
-    """What weights do not say of a teacher, as its heads, activations and dropout: a digest of its folder's config.json."""
-    path = Path(config.teacher.source or "") / "config.json"
-    return {"config": hashlib.sha256(path.read_bytes()).hexdigest()} if config.teacher.source and path.is_file() else {}
+def _described(config: Config) -> dict[str, Any]:
+    """What weights do not say of a teacher, as its heads, activations and dropout: a digest of its folder's config.json, or,
+    of one that is made here, those that can be given.
+    """
+    if config.teacher.source is None:
+        given = {"heads": config.teacher.heads} if config.teacher.heads else {}
+        return given | ({"dropout": config.teacher.dropout} if config.task.name == "translation" else {})
+    path = Path(config.teacher.source) / "config.json"
+    return {"config": hashlib.sha256(path.read_bytes()).hexdigest()} if path.is_file() else {}
 
 
 def digest(weights: Mapping[str, Array]) -> str:

@@ -14,9 +14,11 @@ from tensornet import TensorNetError
 
 from ..hosts._host import Batch, Host, seeded
 from ..models.networks import outputs
-from ..tasks import Examples
+from ..tasks import Examples, Task
+from ..translation._network import TranslationNetwork
+from ..translation._texts import texts
 from ._cache import Taught
-from ._config import Config, Opdf, Training
+from ._config import Config, Opdf, Training, Translation
 from ._engine import BETAS, EPS, Array, Engine
 from ._plan import pairs_of, plan_of
 from ._planned import alignment_weight
@@ -27,6 +29,8 @@ class TorchEngine(Engine):
 
     def __init__(self, config: Config, host: Host, examples: Examples, taught: Taught | None) -> None:
         self.training, self.host, self.examples, self.taught = config.training, host, examples, taught
+        self.translation = config.translation
+        host.smoothing = config.translation.smoothing if host.task.kind == "translation" else 0.0
         self.device = torch.device(config.training.device)
         self.trained = _marked(host)
         inner = _adamw(self.trained, config.training)
@@ -73,11 +77,11 @@ class TorchEngine(Engine):
         inputs = self.examples.batch(rows)
         length = next(iter(inputs.values())).shape[1]
         taught = self.taught.batch(rows, length) if self.taught else {}
-        labels = torch.from_numpy(self.examples.labels[rows])
+        labels = torch.from_numpy(self.examples.targets(rows))
         return Batch(tensors(inputs, self.device), labels.to(self.device), tensors(taught, self.device))
 
     def predict(self, examples: Examples) -> Array:
-        return predicted(self.host.student, examples, self.device)
+        return answered(self.host.student, examples, self.host.task, self.translation, self.device)
 
     def probe(self) -> dict[str, Any]:
         if not isinstance(self.optimizer, tnt.Overparameterized):
@@ -126,6 +130,17 @@ class TorchEngine(Engine):
 
 
 # ---- functions ------------------------------------------------------------------------------------------------------
+
+
+def answered(model: nn.Module, examples: Examples, task: Task, translation: Translation, device: torch.device) -> Array:
+    """What scores judge of all examples, in their order: logits (n, classes), or translations as texts (n,).
+
+    Texts of test are by beam search; others are only chosen on, and for that the quicker way will do.
+    """
+    if isinstance(model, TranslationNetwork):
+        beam = translation.beam if examples is task.test else 1
+        return texts(model, examples, task, beam, translation.length_penalty)
+    return predicted(model, examples, device)
 
 
 @torch.no_grad()

@@ -18,7 +18,8 @@ from ._loop import Told
 from ._order import Steps
 from ._teachers import judged
 from ._teaching import taught_by, teacher_of, weights_digest
-from ._torch import TorchEngine, predicted, tensors
+from ._torch import TorchEngine, answered, tensors
+from ._translating import retold, way
 
 
 def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> dict[str, Any]:
@@ -41,11 +42,20 @@ def _run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) ->
     with locked(cache, wait=True):  # runs that share it make what is missing one after another
         teacher = teacher_of(config, task, cache / "teachers", told).to(device)
         of_teacher = weights_digest(teacher)
-        said = judged(of_teacher, lambda x: predicted(teacher, x, device), task, config, cache / "judged", told)
+        said = judged(
+            of_teacher,
+            lambda x: answered(teacher, x, task, config.translation, device),
+            task,
+            config,
+            cache / "judged",
+            told,
+        )
         student = compressed(make_student(config.student, teacher, task, training.seed), config.student).to(device)
         options = getattr(config, config.host, None)
         learnt = host(config.host).examples(task, options)
-        steps = Steps.of(len(learnt), training.batch_size, training.epochs, training.seed, training.evaluations)
+        if task.kind == "translation" and config.translation.sequence:
+            learnt = retold(teacher, learnt, of_teacher, task, config, cache / "retold", told)
+        steps = Steps.over(learnt, training)
         method = host(config.host)(student, teacher, task, options, steps.total)
         taught = taught_by(method, of_teacher, task, config, cache / "taught", told)
     return carried_out(
@@ -57,7 +67,7 @@ def _run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) ->
         teacher={**said, "parameters": _size(teacher)},
         parameters=_size(student),
         export=lambda: exported(student, config.out, task),
-        latencies=lambda inputs: latency((teacher, student), tensors(inputs, device)),
+        latencies=lambda inputs: latency((teacher, student), tensors(inputs, device), answer=way(task, config)),
         trackers=trackers,
         told=told,
     )

@@ -36,6 +36,11 @@ class Examples:
         ids = self.fields.get("input_ids")
         return None if ids is None else np.array([len(row) for row in ids], np.int64)
 
+    @property
+    def grouped(self) -> np.ndarray | None:
+        """By which numbers (n,) alike examples are put into one batch; None: they are not."""
+        return None
+
     def take(self, index: np.ndarray | Sequence[int]) -> "Examples":
         """The examples at these places, in this order, or where a mask is True."""
         index = self._places(index)

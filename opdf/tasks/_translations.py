@@ -21,6 +21,12 @@ class Translations(Examples):
     labels  the translations as texts (n,), which are what scores compare with
     """
 
+    @property
+    def grouped(self) -> np.ndarray:
+        """By the longer side, so that little of a batch is padding."""
+        sides = (self.fields["input_ids"], self.fields["target_ids"])
+        return np.array([[len(row) for row in rows] for rows in sides], np.int64).max(0)
+
     def batch(self, index: np.ndarray | Sequence[int], multiple: int = 1) -> dict[str, np.ndarray]:
         """For the encoder "input_ids" and "attention_mask" (batch, length); for the decoder "target_ids" and "target_mask"
         (batch, target length), all of each translation but its EOS.

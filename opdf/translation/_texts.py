@@ -20,7 +20,7 @@ SHARD = 1024  # sentences in a file: a kill costs the work on one of them
 
 def texts(network: TranslationNetwork, examples: Examples, task: Task, beam: int, length_penalty: float) -> np.ndarray:
     """The translation of each example as text, (n,) of objects."""
-    found = translations(network, examples.fields["input_ids"], beam, length_penalty)
+    found = translations(network, list(examples.fields["input_ids"]), beam, length_penalty)
     written = np.empty(len(found), object)
     written[:] = decoded(task.tokenizer, [row.tolist() for row in found])
     return written
@@ -50,11 +50,11 @@ def retold_by(
     ref: Kim, Rush 2016, arXiv 1606.07947
     """
     folder.mkdir(parents=True, exist_ok=True)
-    targets: list[np.ndarray] = []
+    sources, targets = list(examples.fields["input_ids"]), list[np.ndarray]()
     for start in range(0, len(examples), SHARD):
         path = folder / f"{start:08d}.safetensors"
         if not path.exists():
-            found = translations(network, examples.fields["input_ids"][start : start + SHARD], beam, length_penalty)
+            found = translations(network, sources[start : start + SHARD], beam, length_penalty)
             with replacing(path) as file:
                 file.write(save(_joined(found)))
         stored = load_file(path)
