@@ -75,6 +75,14 @@ def kept(who: str, mask: Array | None, shape: tuple[int, ...], like: Array) -> A
 def one_hot(who: str, target: Array, logits: Array) -> tuple[Array, Array]:
     """Class indices (*lead,) as booleans (*lead, classes), and (*lead,) whether each is a class."""
     xp = namespace(target, logits)
+    place, known = classes_of(who, target, logits)
+    classes = xp.arange(logits.shape[-1], dtype=place.dtype, device=device(place))
+    return known[..., None] & (place[..., None] == classes), known
+
+
+def classes_of(who: str, target: Array, logits: Array) -> tuple[Array, Array]:
+    """Class indices (*lead,) that can be looked up, and (*lead,) whether each was a class."""
+    xp = namespace(target, logits)
     if tuple(target.shape) != tuple(logits.shape[:-1]) or not xp.isdtype(target.dtype, "integral"):
         raise TensorNetError(
             f"{who}: the target is {tuple(target.shape)} of dtype {target.dtype} for logits {tuple(logits.shape)}, needed "
@@ -87,7 +95,8 @@ def one_hot(who: str, target: Array, logits: Array) -> tuple[Array, Array]:
             f"{who}: the target has classes from {int(xp.min(target))} to {int(xp.max(target))}, needed 0 to {classes - 1}, "
             f"because there are {classes} logits; map the labels, and leave out examples without one"
         )
-    return target[..., None] == xp.arange(classes, dtype=target.dtype, device=device(target)), known
+    place = xp.where(known, target, xp.zeros_like(target))
+    return xp.astype(place, xp.int64, copy=False) if is_torch_array(place) else place, known
 
 
 def check_classes(who: str, logits: Array) -> None:
