@@ -31,6 +31,7 @@ from .formats import Monarch as Monarch
 from .formats import Padded as Padded
 from .formats import TensorRing as TensorRing
 from .formats import Tucker as Tucker
+from .generator import Generated as Generated
 from .generator import Generation as Generation
 from .generator import Generator as Generator
 from .generator import Generators as Generators

@@ -2,6 +2,9 @@
 
 from tensornet import Alignment as Alignment
 
+from ._generate import GeneratorState as GeneratorState
+from ._generate import generate as generate
+from ._generate import generators as generators
 from ._plan import plan as plan
 from ._run import from_run as from_run
 from ._run import to_run as to_run

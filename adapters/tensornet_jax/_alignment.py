@@ -28,13 +28,15 @@ def start(options: tn.Alignment, plan: tn.Plan, gauge: str | tn.Mixed) -> tuple[
         w = weights[other]
         if name in plan.stacked:
             w = w[np.asarray(layers_taken(plan.stacked[name], w.shape[0], options.pairs))]
-        return factors_of(f"Alignment: teacher of {name}", plan.teacher_format(name), w, other in turned, gauge)
+        return factors_of(
+            f"Alignment: teacher of {name}", plan.teacher_format(name).decompose, w, other in turned, gauge
+        )
 
     return plan, {name: factors(name, other) for name, other in plan.teachers.items()}
 
 
 def begin(
-    options: tn.Alignment, plan: tn.Plan, teacher: Mapping[str, Factors], student: Mapping[str, Factors]
+    options: tn.Alignment, plan: Any, teacher: Mapping[str, Factors], student: Mapping[str, Factors]
 ) -> AlignmentState:
     """The state before the first update, in which "procrustes" makes its first targets; the others' stand for good."""
     ours = {n: tuple(t.astype(s.dtype) for t, s in zip(f, student[n], strict=True)) for n, f in teacher.items()}
@@ -45,7 +47,7 @@ def begin(
 
 
 def loss_and_gradient(
-    options: tn.Alignment, plan: tn.Plan, factors: Mapping[str, Factors], state: AlignmentState
+    options: tn.Alignment, plan: tn.Coordinated[Any], factors: Mapping[str, Factors], state: AlignmentState
 ) -> tuple[AlignmentState, dict[str, tuple[Array | None, ...]]]:
     """The state after this step, and λ dL_Aux/dT_k of every paired weight; None for a central factor that stays free."""
 

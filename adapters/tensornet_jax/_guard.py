@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -25,7 +26,7 @@ def check_guard(guard: str) -> None:
         )
 
 
-def first_sums(fmt: tn.Format, made: Array, leaf: Array) -> Array:
+def first_sums(fmt: tn.Coordinates, made: Array, leaf: Array) -> Array:
     """Checksums of the weight that the first gradient may be taken at: as it is, if the factors hold all of it, or as
     `materialize` writes it.
     """
@@ -43,21 +44,24 @@ def overwritten(written: dict[str, Array], params: Any) -> dict[str, Array]:
     return {n: jnp.all(checksum(leaves[n]) != sums) for n, sums in written.items()}
 
 
-def refuse(changed: dict[str, Array], guard: str) -> None:
+def refuse(changed: dict[str, Array], guard: str, message: Callable[[str], str] | None = None) -> None:
     """Raise at once where values can be looked at; else, when the compiled step runs, raise or write to the log.
 
     Under vmap the branch below becomes a choice between two results, so that the callback always runs, for each member:
     it looks for itself whether there is anything to refuse.
+
+    message  of the names of those that changed; by default about weights
     """
+    said = message or _message
     names, found = tuple(changed), jnp.stack(list(changed.values()))
     traced = isinstance(found, jax.core.Tracer)
 
     def look(found: Array) -> None:
         guilty = ", ".join(n for n, c in zip(names, found, strict=True) if c)
         if guilty and guard == "nan" and traced:
-            _LOG.error("%s The updates are NaN.", _message(guilty))
+            _LOG.error("%s The updates are NaN.", said(guilty))
         elif guilty:
-            raise TensorNetError(_message(guilty))
+            raise TensorNetError(said(guilty))
 
     if traced:
         jax.lax.cond(found.any(), lambda: jax.debug.callback(look, found), lambda: None)

@@ -1,5 +1,6 @@
 """The state of the transformation, and the two ways between it and the dense parameters."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from jax import Array
 import tensornet as tn
 from tensornet import TensorNetError
 
+from ._teacher import bound
 from ._tree import map_named, named_leaves, out_in
 
 Factors = tuple[Array, ...]
@@ -61,8 +63,8 @@ class OverparameterizedState(NamedTuple):
     transfer: TransferState | None = None
 
 
-def decomposed(plan: tn.Plan, params: Any, gauge: str | tn.Mixed) -> dict[str, Factors]:
-    """Factors of every planned weight of `params`."""
+def started(plan: tn.Coordinated[Any], params: Any, gauge: str | tn.Mixed) -> dict[str, Factors]:
+    """The factors that every planned weight of `params` begins with."""
     leaves = named_leaves(params)
     missing = [n for n in plan if n not in leaves]
     if missing:
@@ -72,10 +74,10 @@ def decomposed(plan: tn.Plan, params: Any, gauge: str | tn.Mixed) -> dict[str, F
         )
     for name, fmt in plan.items():
         _check_stack(name, fmt, plan.stacked.get(name), tuple(leaves[name].shape))
-    return {name: factors_of(name, fmt, leaves[name], name in plan.transposed, gauge) for name, fmt in plan.items()}
+    return {n: factors_of(n, fmt.start, leaves[n], n in plan.transposed, gauge) for n, fmt in plan.items()}
 
 
-def _check_stack(name: str, fmt: tn.Format, layers: int | None, shape: tuple[int, ...]) -> None:
+def _check_stack(name: str, fmt: tn.Coordinates, layers: int | None, shape: tuple[int, ...]) -> None:
     if shape[: -len(fmt.shape)] != ((layers,) if layers else ()):
         raise TensorNetError(
             f"overparameterize: {name} has shape {shape}, needed {f'a stack of {layers}' if layers else 'one'} of {fmt.shape} "
@@ -84,15 +86,21 @@ def _check_stack(name: str, fmt: tn.Format, layers: int | None, shape: tuple[int
         )
 
 
-def factors_of(name: str, fmt: tn.Format, weight: Array, transposed: bool, gauge: str | tn.Mixed) -> Factors:
-    """Factors of a weight, or of a stack of them, as its framework stores it. One whose values are known is decomposed,
-    and checked for NaN and Inf, at once, even where jit traces around it. Beside a weight that is committed to no device
-    they are so too: else all that a step returns would become committed, and the second step compile anew.
+def factors_of(
+    name: str, make: Callable[..., Factors], weight: Array, transposed: bool, gauge: str | tn.Mixed
+) -> Factors:
+    """Factors of a weight, or of a stack of them, as its framework stores it.
+
+    make  `decompose` or `start` of its coordinates
+
+    One whose values are known is decomposed, and checked for NaN and Inf, at once, even where jit traces around it. Beside a
+    weight that is committed to no device they are so too: else all that a step returns would become committed, and the second
+    step compile anew.
     """
     traced = isinstance(weight, jax.core.Tracer)
     try:
         with nullcontext() if traced else jax.ensure_compile_time_eval(), jax.default_matmul_precision("float32"):
-            factors = fmt.decompose(out_in(weight, transposed), gauge=gauge, check_finite=not traced)
+            factors = make(out_in(weight, transposed), gauge=gauge, check_finite=not traced)
             if not (traced or getattr(weight, "committed", False)):
                 factors = tuple(jax.device_get(f) if f.committed else f for f in factors)
             return copied(factors)  # the weight itself may be among them, and both may be donated
@@ -105,17 +113,19 @@ def copied(factors: Factors) -> Factors:
     return tuple(jnp.array(f, copy=True) for f in factors)
 
 
-def materialize(plan: tn.Plan, state: Any, params: Any) -> Any:
+def materialize(plan: tn.Plan | tn.Generators, state: Any, params: Any, *, teacher: Any = None) -> Any:
     """`params` with every planned weight written anew from its factors: W = contract(T_1 … T_n), bit for bit.
 
     `optax.apply_updates` leaves the same up to one rounding of params + (W − params), which never adds up.
 
-    state: the transformation's, or one that holds it, such as that of an optax.chain
+    state    the transformation's, or one that holds it, such as that of an optax.chain
+    teacher  whose weights the plan's are generated from, if it is one of generators
     """
     factors = found(state, "materialize").factors
+    over = bound(plan, teacher) if isinstance(plan, tn.Generators) else plan
 
     def write(name: str, leaf: Array) -> Array:
-        return contracted(plan, name, factors[name]).astype(leaf.dtype) if name in plan else leaf
+        return contracted(over, name, factors[name]).astype(leaf.dtype) if name in over else leaf
 
     return map_named(write, params)
 
@@ -132,12 +142,14 @@ def found(state: Any, who: str) -> OverparameterizedState:
     return held[0]
 
 
-def contracted(plan: tn.Plan, name: str, factors: Factors) -> Array:
+def contracted(plan: tn.Coordinated[Any], name: str, factors: Factors) -> Array:
     """The weight as its framework stores it, in float32 precision whatever the default is."""
     return all_contracted(plan, {name: factors})[0][name]
 
 
-def all_contracted(plan: tn.Plan, factors: dict[str, Factors]) -> tuple[dict[str, Array], dict[str, Factors]]:
+def all_contracted(
+    plan: tn.Coordinated[Any], factors: dict[str, Factors]
+) -> tuple[dict[str, Array], dict[str, Factors]]:
     """The weights, and the products on the way to each."""
     with jax.default_matmul_precision("float32"):
         made = {name: plan[name].with_products(f) for name, f in factors.items()}

@@ -25,7 +25,7 @@ def rule_of(lr_transfer: bool | str) -> str | None:
     return rule
 
 
-def begin(plan: tn.Plan, factors: Mapping[str, Factors], rule: str) -> TransferState:
+def begin(plan: tn.Coordinated[Any], factors: Mapping[str, Factors], rule: str) -> TransferState:
     return TransferState(jnp.zeros((), jnp.int32), _measured(plan, factors, rule))
 
 
@@ -34,14 +34,14 @@ def seen(factors: Mapping[str, Factors], state: TransferState) -> dict[str, Fact
     return {n: lent(f, state.scales[n]) for n, f in factors.items()}
 
 
-def slopes_of(plan: tn.Plan, gradients: Any, pulled: Mapping[str, Factors]) -> dict[str, tuple[Array, ...]]:
+def slopes_of(plan: tn.Coordinated[Any], gradients: Any, pulled: Mapping[str, Factors]) -> dict[str, tuple[Array, ...]]:
     """The gradients of the factors over that of each weight, before alignment adds to them."""
     dense = named_leaves(gradients)
     return {n: slopes(out_in(dense[n], False), p, int(n in plan.stacked)) for n, p in pulled.items()}
 
 
 def step(
-    plan: tn.Plan,
+    plan: tn.Coordinated[Any],
     state: TransferState,
     factors: Mapping[str, Factors],
     steps: Mapping[str, Factors],
@@ -60,7 +60,7 @@ def step(
     return after, made, products
 
 
-def _backed(plan: tn.Plan, name: str, old: Factors, part: Array, held: Any) -> Any:
+def _backed(plan: tn.Coordinated[Any], name: str, old: Factors, part: Array, held: Any) -> Any:
     """(factors, weight, products) after `part` of the step, each of a stack for itself."""
 
     def back() -> Any:
@@ -71,14 +71,16 @@ def _backed(plan: tn.Plan, name: str, old: Factors, part: Array, held: Any) -> A
     return jax.lax.cond((part < 1).any(), back, lambda: held)
 
 
-def _before(plan: tn.Plan, name: str, factors: Factors, leaf: Array) -> Array:
+def _before(plan: tn.Coordinated[Any], name: str, factors: Factors, leaf: Array) -> Array:
     """W before the step, from the factors where its own dtype has rounded it."""
     if leaf.dtype == factors[0].dtype:
         return leaf
     return all_contracted(plan, {name: factors})[0][name]
 
 
-def counted(plan: tn.Plan, state: TransferState, factors: Mapping[str, Factors], rule: str) -> TransferState:
+def counted(
+    plan: tn.Coordinated[Any], state: TransferState, factors: Mapping[str, Factors], rule: str
+) -> TransferState:
     """After a step: the scales anew, if it was the 1st, 2nd, 4th, 8th …
 
     They follow the norms of factors, which change by steps as a logarithm does: that costs nothing in the long run.
@@ -88,6 +90,6 @@ def counted(plan: tn.Plan, state: TransferState, factors: Mapping[str, Factors],
     return TransferState(steps, jax.lax.cond(due, lambda: _measured(plan, factors, rule), lambda: state.scales))
 
 
-def _measured(plan: tn.Plan, factors: Mapping[str, Factors], rule: str) -> dict[str, tuple[Array, ...]]:
+def _measured(plan: tn.Coordinated[Any], factors: Mapping[str, Factors], rule: str) -> dict[str, tuple[Array, ...]]:
     with jax.default_matmul_precision("float32"):
         return {n: step_scales(plan[n], f, rule=rule) for n, f in factors.items()}

@@ -12,13 +12,13 @@ from tensornet import TensorNetError
 
 from . import _alignment, _transfer
 from ._guard import check_guard, first_sums, overwritten, refuse, sums
-from ._state import AlignmentState, Factors, OverparameterizedState, all_contracted, decomposed
+from ._state import AlignmentState, Factors, OverparameterizedState, all_contracted, started
 from ._tree import branches, map_named, named_leaves, out_in
 
 
 def overparameterize(
     tx: optax.GradientTransformation,
-    plan: tn.Plan,
+    plan: tn.Coordinated[Any],
     *,
     alignment: tn.Alignment | None = None,
     gauge: str | tn.Mixed = "balanced",
@@ -34,7 +34,8 @@ def overparameterize(
     weight does. Compose what must see dense gradients (clipping)
     before, and nothing after: a later transformation would move W away from its factors, which the next update refuses.
 
-    plan       from `plan(params, …)`; truncated formats hold part of a weight only: after init, go on with
+    plan       from `plan(params, …)`, and for generated weights see `generate`; truncated formats hold part of a weight
+               only: after init, go on with
                params = materialize(plan, state, params), so that the first gradient is of the model that is trained
     alignment  adds the gradient of the tensor alignment loss; its last value is state.alignment.loss
     gauge      of the first decomposition; "balanced" is the paper's
@@ -53,18 +54,23 @@ def overparameterize(
     takes values as they are.
     """
     check_guard(guard)
-    if not (isinstance(plan, tn.Plan) and len(plan) and hasattr(tx, "update")):
+    if not (isinstance(plan, tn.Coordinated) and len(plan) and hasattr(tx, "update")):
         raise TensorNetError(
             f"overparameterize: got ({type(tx).__name__}, {type(plan).__name__}), needed an optax transformation and a plan "
             f"with at least one weight, in this order"
         )
+    if (alignment or lr_transfer) and not isinstance(plan, tn.Plan):
+        raise TensorNetError(
+            f"overparameterize: got a {type(plan).__name__} with alignment= or lr_transfer=, needed a Plan for these, because "
+            f"they are about tensors in which a weight is linear; leave them out"
+        )
     inner, rule = optax.with_extra_args_support(tx), _transfer.rule_of(lr_transfer)
     teacher: dict[str, Factors] = {}
-    if alignment is not None:
+    if alignment is not None and isinstance(plan, tn.Plan):
         plan, teacher = _alignment.start(alignment, plan, gauge)
 
     def init(params: Any) -> OverparameterizedState:
-        factors = decomposed(plan, params, gauge)
+        factors = started(plan, params, gauge)
         leaves = named_leaves(params)
         made, products = all_contracted(plan, factors)
         return OverparameterizedState(
@@ -108,7 +114,7 @@ def overparameterize(
 
 
 def _aligned(
-    plan: tn.Plan, alignment: tn.Alignment | None, state: OverparameterizedState, pulled: dict[str, Factors]
+    plan: tn.Coordinated[Any], alignment: tn.Alignment | None, state: OverparameterizedState, pulled: dict[str, Factors]
 ) -> AlignmentState | None:
     """Adds the gradient of the alignment loss to those of the factors; returns the state of alignment after this update."""
     if alignment is None or state.alignment is None:
@@ -160,7 +166,7 @@ def _check(state: OverparameterizedState, params: Any, aligned: bool, scaled: bo
         )
 
 
-def _pulled(plan: tn.Plan, state: OverparameterizedState, gradients: Any) -> dict[str, Factors]:
+def _pulled(plan: tn.Coordinated[Any], state: OverparameterizedState, gradients: Any) -> dict[str, Factors]:
     """dL/dT_k of every planned weight from its dL/dW."""
     dense = named_leaves(gradients)
     with jax.default_matmul_precision("float32"):

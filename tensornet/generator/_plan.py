@@ -153,7 +153,7 @@ def generators(
         if len(sources) == 1 and other == shape:
             return Generator(sources, other, shape, (), widths, name in tables)
         free = in_layers(name, list(student), list(teacher)) and name not in tables
-        mapped = tuple(k for k in range(len(shape)) if free or other[k] != shape[k])
+        mapped = tuple(k for k in range(len(shape)) if (free and k < 2) or other[k] != shape[k])
         return Generator(sources, other, shape, mapped, widths, name in tables)
 
     chosen = {n: made(n, sources) for n, sources in found.items() if sources}

@@ -65,5 +65,5 @@ def _node(name: str, plan: tn.Plan, weight: Any) -> Factorized:
         )
     if isinstance(weight, jax.ShapeDtypeStruct):
         return node
-    factors = factors_of(name, fmt, weight, transposed, "balanced")
+    factors = factors_of(name, fmt.decompose, weight, transposed, "balanced")
     return Factorized(tuple(f.astype(dtype) for f in factors), fmt, transposed)
