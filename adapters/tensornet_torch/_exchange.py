@@ -1,7 +1,7 @@
 """Between the dense weights of the model and the processes that own their factors."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from tensornet import TensorNetError
 
 T = TypeVar("T")
+Make = Callable[[Sequence[str]], Iterable[tuple[str, Tensor]]]  # names of weights that are mine → each with its W
 
 
 def local(tensor: Tensor) -> Tensor:
@@ -58,8 +59,8 @@ class Exchange(ABC):
         """dL/dW, whole, of those among `names` that are mine; every one of them must have its gradient."""
 
     @abstractmethod
-    def write(self, names: Sequence[str], made: Callable[[str], Tensor]) -> None:
-        """W ← made(name) on the owner of each, in the parameter's own storage and dtype, on every process."""
+    def write(self, names: Sequence[str], made: Make) -> None:
+        """W ← what is made of the names on the owner of each, in the parameter's own storage and dtype, on every process."""
 
     @abstractmethod
     def gathered(self, tensor: Tensor) -> Tensor:
@@ -118,9 +119,9 @@ class Alone(Exchange):
         found = {name: self.parameters[name].grad for name in names}
         return {name: g for name, g in found.items() if g is not None}
 
-    def write(self, names: Sequence[str], made: Callable[[str], Tensor]) -> None:
-        for name in names:
-            self.parameters[name].copy_(made(name))
+    def write(self, names: Sequence[str], made: Make) -> None:
+        for name, w in made(names):
+            self.parameters[name].copy_(w)
 
     def gathered(self, tensor: Tensor) -> Tensor:
         return tensor[None]

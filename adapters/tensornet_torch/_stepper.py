@@ -17,7 +17,7 @@ from ._guards import Guard, Proof
 from ._handover import refuse_direct, refuse_scheduled
 from ._portions import only, refuse_hooks
 from ._transfer import Transfer
-from ._weight import Pullback, Weight
+from ._weight import Pullback, Weight, contracted_each
 
 
 class Stepper:
@@ -87,12 +87,12 @@ class Stepper:
             self.guard.note()
             self._failed = False
 
-    def _made(self, name: str) -> Tensor:
-        weight, keep = self.weights[name], not self.low_memory
-        w, pullback = self.transfer.contracted(weight, keep=keep) if self.transfer else weight.contracted(keep=keep)
-        if pullback is not None:
-            self._pullbacks[name] = pullback
-        return w
+    def _made(self, names: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
+        contracted = self.transfer.contracted if self.transfer else contracted_each
+        for weight, w, pullback in contracted([self.weights[n] for n in names], keep=not self.low_memory):
+            if pullback is not None:
+                self._pullbacks[weight.name] = pullback
+            yield weight.name, w
 
     # ---- all weights at once ----------------------------------------------------------------------------------------
 
@@ -250,7 +250,8 @@ class Stepper:
     @torch.no_grad()
     def _restore(self) -> None:
         try:
-            for name in self.weights:
-                self.exchange.write([name], lambda n: self.weights[n].contracted(keep=False)[0])
+            self.exchange.write(
+                tuple(self.weights), lambda names: ((n, self.weights[n].contracted(keep=False)[0]) for n in names)
+            )
         finally:
             self.guard.note()

@@ -1,6 +1,6 @@
 """A learning rate that transfers: each factor's step times its scale, and no step of W beyond a dense one's."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from tensornet import TensorNetError
 from tensornet.transfer import check_rule, lent, moved, reach, share, slopes, step_scales
 
 from ._exchange import is_sharded
-from ._weight import Pullback, Weight, full_precision
+from ._weight import Contracted, Weight, full_precision
 
 LINEAR = ("SGD", "ASGD")  # their step is the gradient's, or a running mean of it, times the rate
 
@@ -88,21 +88,32 @@ class Transfer:
         if self.rule == "sign" or weight.name in self._slopes:
             self._reach[weight.name] = reach(scales, steps, self._slopes.pop(weight.name, None))
 
-    def contracted(self, weight: Weight, *, keep: bool) -> tuple[Tensor, Pullback | None]:
-        """`weight.contracted`, after as much of its step as W may move by; and the scales anew, if it is time."""
-        w, pullback = weight.contracted(keep=keep)
-        old, bound = self._old.pop(weight.name, None), self._reach.pop(weight.name, None)
-        if old is not None:
-            if bound is not None and (s := share(bound, self._before(weight), w)) < 1:
+    def contracted(self, weights: Sequence[Weight], *, keep: bool) -> Iterator[Contracted]:
+        """`contracted` of each, after as much of its step as W may move by; and the scales anew, if it is time."""
+        made = {w.name: w.contracted(keep=keep) for w in weights}
+        back = self._shares({n: w for n, (w, _) in made.items() if n in self._reach})
+        for weight in weights:
+            w, pullback = made.pop(weight.name)
+            old = self._old.pop(weight.name, None)
+            if old is not None and weight.name in back:
                 steps = [f - t for f, t in zip(weight.factors, old, strict=True)]
-                for factor, new in zip(weight.factors, moved(old, (s,) * len(old), steps), strict=True):
+                for factor, new in zip(weight.factors, moved(old, (back[weight.name],) * len(old), steps), strict=True):
                     factor.copy_(new)
                 w, pullback = weight.contracted(keep=keep)
-            if self.steps & (self.steps - 1) == 0:  # a power of two
+            if old is not None and self.steps & (self.steps - 1) == 0:  # a power of two
                 self._measure(weight)
-        if not _holds(weight, w):
-            self._made[weight.name] = w
-        return w, pullback
+            if not _holds(weight, w):
+                self._made[weight.name] = w
+            yield weight, w, pullback
+
+    def _shares(self, made: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weight name → the share of its step to take, where W would go too far: the host waits once for all of them."""
+        shares = {n: share(self._reach.pop(n), self._before(self.weights[n]), w) for n, w in made.items()}
+        if not shares:
+            return {}
+        far = [s < 1 for s in shares.values()]
+        said = torch.stack([f.to(far[0].device) for f in far]).tolist()
+        return {n: s for (n, s), is_far in zip(shares.items(), said, strict=True) if is_far}
 
     @torch.no_grad()
     def undo(self) -> None:

@@ -1,6 +1,6 @@
 """One planned weight: the model's own parameter, and the factors that are the truth about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tensornet import Coordinates, Mixed, TensorNetError
 
 Pullback = Callable[[Tensor], tuple[Tensor, ...]]
+Contracted = tuple["Weight", Tensor, Pullback | None]
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Weight:
         """contract(T_1 … T_n), and the pullback at these factors, which holds its products; None if they are not kept."""
         with full_precision(self.factors[0]):
             return self.format.linearize(self.factors) if keep else (self.format.contract(self.factors), None)
+
+
+def contracted_each(weights: Sequence[Weight], *, keep: bool) -> Iterator[Contracted]:
+    for weight in weights:
+        yield weight, *weight.contracted(keep=keep)
 
 
 def factors_of(

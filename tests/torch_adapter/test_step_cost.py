@@ -328,9 +328,10 @@ class Waits(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-def waits_in_a_step(monkeypatch, guard):
+def waits_in_a_step(monkeypatch, guard, **options):
     model = student(0)
-    optimizer = wrapped(model, partial(torch.optim.AdamW, lr=1e-2, fused=True), guard=guard, max_factor_norm=1.0)
+    make = partial(torch.optim.AdamW, lr=1e-2, fused=True)
+    optimizer = wrapped(model, make, guard=guard, max_factor_norm=1.0, **options)
     train(model, optimizer, range(2))
     optimizer.zero_grad()
     loss_of(model, 0).backward()
@@ -342,7 +343,12 @@ def waits_in_a_step(monkeypatch, guard):
 
 def test_a_step_that_asks_version_counters_waits_for_nothing(monkeypatch):
     assert waits_in_a_step(monkeypatch, "values") > 0
-    assert waits_in_a_step(monkeypatch, "versions") == 0
+    assert waits_in_a_step(monkeypatch, "versions", lr_transfer=False) == 0
+
+
+def test_the_bound_on_the_steps_of_all_weights_is_one_question(monkeypatch):
+    assert len(tnt.plan(student(0), cores=CORES)) > 1
+    assert waits_in_a_step(monkeypatch, "versions", lr_transfer=True) == 1
 
 
 def swap(w):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 import tensornet as tn
 from tensornet import TensorNetError
 
-from .._exchange import Exchange, local
+from .._exchange import Exchange, Make, local
 from ._owners import assign
 from ._pieces import Pieces
 
@@ -70,10 +70,11 @@ class Group(Exchange):
             place.copy_(buffer)
         return wholes
 
-    def write(self, names: Sequence[str], made: Callable[[str], Tensor]) -> None:
+    def write(self, names: Sequence[str], made: Make) -> None:
         messages: Messages = []
         arrivals = []
-        wholes = self.together(lambda: {n: made(n).to(self.parameters[n].dtype) for n in names if n in self.mine})
+        mine = [n for n in names if n in self.mine]
+        wholes = self.together(lambda: {n: w.to(self.parameters[n].dtype) for n, w in made(mine)})
         for name in names:
             pieces, owner, piece = self.pieces[name], self.owners[name], local(self.parameters[name])
             if owner == self.rank:
