@@ -99,7 +99,7 @@ class Generator:
         if not self.mapped and self.depth == 1:
             return "elementwise"
         maps = [
-            f"{'OI'[k] if len(self.shape) > 1 and k < 2 else k} {self.teacher[k]}→{self.shape[k]}" for k in self.mapped
+            f"{'OI'[k] if k < 2 else k} {self.teacher[k]}→{self.shape[k]}" for k in self.mapped
         ]
         return ", ".join([*maps, *([f"L {self.depth}→1"] if self.depth > 1 else [])])
 
