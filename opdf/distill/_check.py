@@ -8,6 +8,7 @@ from tensornet import TensorNetError
 
 from .. import report
 from ._check_factors import in_factors
+from ._check_generator import in_generators
 from ._check_jax import in_jax
 from ._check_translation import in_translation
 from ._config import Config
@@ -51,6 +52,11 @@ RULES: dict[str, Rule] = {
     "translation.smoothing": FRACTION,
     "translation.beam": COUNT,
     "translation.length_penalty": NOT_NEGATIVE,
+    "generator.share": (
+        lambda x: 0 < x <= 1,
+        "a number above 0, at most 1",
+        "it is a share, and the first phase needs some",
+    ),
     "opdf.cores": (lambda x: x >= 2, "a whole number ≥ 2", "one factor is the weight itself"),
     "opdf.alignment": NOT_NEGATIVE,
     "opdf.alignment_end": (lambda x: x is None or x >= 0, "a number ≥ 0, or none", "a negative one repels"),
@@ -91,7 +97,13 @@ def check(config: Config) -> None:
         if not holds(value := value_at(config, key)):  # NaN holds nowhere
             raise TensorNetError(f"opdf: {key} = {value}, needed {needed}, because {why}; correct it")
     report.check_trackers(tensorboard=config.tensorboard, wandb=config.wandb)
-    for message in (*_together(config), *in_factors(config), *in_jax(config), *in_translation(config)):
+    for message in (
+        *_together(config),
+        *in_factors(config),
+        *in_generators(config),
+        *in_jax(config),
+        *in_translation(config),
+    ):
         raise TensorNetError(f"opdf: {message}")
 
 

@@ -39,6 +39,18 @@ class Opdf:
 
 
 @dataclass(frozen=True)
+class Generator:
+    """Weight Distillation: the student's weights are generated from groups of its teacher's, then trained on as they are."""
+
+    on: bool = False
+    """Train generators of the weights first, whatever student.start says; the student that is shipped is dense either way."""
+    start: Literal["teacher", "published"] = "teacher"
+    """teacher: a student out of the teacher's weights; published: random maps of them."""
+    share: float = 0.5
+    """Of the steps, those of the first phase; the rest is dense. Each phase has the whole schedule, warm-up included."""
+
+
+@dataclass(frozen=True)
 class Translation:
     """How translations are learnt and made; other tasks read nothing of it."""
 
@@ -103,6 +115,7 @@ class Config:
     adkd: ADKD = field(default_factory=ADKD)
     translation: Translation = field(default_factory=Translation)
     opdf: Opdf = field(default_factory=Opdf)
+    generator: Generator = field(default_factory=Generator)
     training: Training = field(default_factory=Training)
     out: Path = Path("runs/distill")
     """The run folder."""

@@ -19,10 +19,12 @@ BETAS, EPS = (0.9, 0.999), 1e-8  # AdamW's usual ones
 class Engine(abc.ABC):
     """A student while it is trained by a host, in one framework.
 
-    plan  of its weights that are factors meanwhile; None without OPDF
+    plan    of its weights that are factors meanwhile, or generated; None without
+    switch  the step from which on it is trained densely, after a first phase with generators; 0: there is none
     """
 
-    plan: tn.Plan | None
+    plan: tn.Plan | tn.Generators | None
+    switch: int = 0
 
     @abc.abstractmethod
     def step(self, rows: NDArray[np.int64], step: int, lr: float) -> dict[str, Any]:

@@ -41,9 +41,16 @@ def _rules(config: Config) -> Iterator[Rule]:
     yield task.name != "translation", TRANSLATION, "the task is no translation"
     yield not tuned, ("teacher.lr", "teacher.seed", "teacher.whole_train"), "the teacher is not fine-tuned"
     yield tuned and task.train_size is None, ("teacher.whole_train",), "the student has the whole of train too"
-    yield student.start != "teacher", ("student.layer_map",), "the student's layers begin at random"
+    yield (
+        student.start != "teacher" and not config.generator.on,
+        ("student.layer_map",),
+        "the student's layers begin at random",
+    )
     yield config.host == "kd" and not kd.decoupled, ("kd.beta",), "kd.decoupled is off"
     yield config.host == "kd" and not kd.weights, ("kd.weights_outside",), "kd.weights is 0"
+    generator = config.generator
+    yield not generator.on, ("generator.start", "generator.share"), "generator.on is false"
+    yield generator.on, ("student.start", "student.layer_map"), "generators make all of the student"
     yield not opdf.on, tuple(f"opdf.{key}" for key in (*FACTORS, *ALIGNMENT)), "opdf.on is false"
     yield (
         opdf.on and not opdf.alignment,

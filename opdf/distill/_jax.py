@@ -24,6 +24,8 @@ from ._jax_step import adamw, compiled, overparameterized
 class JaxEngine(Engine):
     """A student, by the labels or the logits of a teacher."""
 
+    plan: tn.Plan | None
+
     def __init__(
         self,
         config: Config,

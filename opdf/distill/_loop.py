@@ -15,7 +15,7 @@ from ..tasks import Task, scores
 from . import _state
 from ._config import Training
 from ._engine import Engine
-from ._order import Steps, learning_rate
+from ._order import Steps, rate
 
 CHECKPOINT, BEST = "checkpoint.safetensors", "best.{}.safetensors"  # of a step
 SETTLING = 5  # steps of a process whose times do not count: the first ones allocate
@@ -72,12 +72,12 @@ def train(
             metrics.log({"step": 0, **start})
         for step in range(at["step"], steps.total):
             begun = time.perf_counter()
-            rate = learning_rate(training.lr, step, steps.total, training.warmup, training.schedule)
-            record = engine.step(steps.rows(step), step, rate)
+            lr = rate(training, step, steps.total, engine.switch)
+            record = engine.step(steps.rows(step), step, lr)
             _check(record, step)
             times.append(time.perf_counter() - begun)
             at |= {"step": step + 1, "seconds": at["seconds"] + times[-1]}
-            record = {"step": step + 1, "epoch": steps.epoch(step + 1), "lr": rate, **record, "seconds": at["seconds"]}
+            record = {"step": step + 1, "epoch": steps.epoch(step + 1), "lr": lr, **record, "seconds": at["seconds"]}
             if step + 1 in steps.evaluated:
                 record |= _evaluated(engine, task, at, folder)
                 tidied(folder, (saved, at["best_step"]))

@@ -78,6 +78,12 @@ class Steps:
         return order
 
 
+def rate(training: Training, step: int, total: int, switch: int) -> float:
+    """The learning rate of a step; with a second phase, from step `switch` on, of its phase, as if that were a run."""
+    first, last = (0, switch) if step < switch else (switch, total)
+    return learning_rate(training.lr, step - first, last - first, training.warmup, training.schedule)
+
+
 def learning_rate(peak: float, step: int, total: int, warmup: float, schedule: str) -> float:
     """Of a step counted from 0: up linearly in the first share of the steps, then linear or cosine to 0, or constant."""
     up = round(warmup * total)

@@ -82,11 +82,13 @@ def _ended(config: Config, resume: bool) -> dict[str, Any] | None:
 
 def _said_first(config: Config) -> dict[str, Any]:
     opdf = to_dict(config.opdf) if config.opdf.on else None
+    generator = to_dict(config.generator) if config.generator.on else None
     return {
         "name": config.out.name,
         "task": config.task.name,
         "host": config.host,
         "opdf": opdf,
+        "generator": generator,
         "seed": config.training.seed,
         "backend": config.training.backend,
     }

@@ -14,7 +14,7 @@ from tensornet.files._replace import replacing
 from ..tasks import Examples, Task, scores
 from ..tasks import load as load_task
 from ._cache import Taught, Teach, describe, taught
-from ._config import Config, Opdf, tokenizer_of, vocabularies
+from ._config import Config, Generator, Opdf, tokenizer_of, vocabularies
 from ._engine import Array
 from ._loop import Told
 from ._order import Steps
@@ -45,7 +45,7 @@ class FineTuning:
         free = ("checkpoint_every", "device", "threads")
         same = {k: v for k, v in asdict(training).items() if k not in free} | {"backend": "torch"}
         home = folder / key_of({**made_of, "training": same})
-        return cls(replace(config, host="labels", training=training, opdf=Opdf()), task, home)
+        return cls(replace(config, host="labels", training=training, opdf=Opdf(), generator=Generator()), task, home)
 
     @property
     def steps(self) -> Steps:

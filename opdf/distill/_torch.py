@@ -20,6 +20,7 @@ from ..translation._texts import texts
 from ._cache import Taught
 from ._config import Config, Opdf, Training, Translation
 from ._engine import BETAS, EPS, Array, Engine
+from ._generating import generated, generators, switch
 from ._plan import pairs_of, plan_of
 from ._planned import alignment_weight
 
@@ -34,27 +35,43 @@ class TorchEngine(Engine):
         self.device = torch.device(config.training.device)
         self.trained = _marked(host)
         inner = _adamw(self.trained, config.training)
-        self.plan = plan_of(host.student, config.opdf, host.teacher) if config.opdf.on else None
-        self.optimizer: torch.optim.Optimizer = self._over(inner, config.opdf) if self.plan else inner
+        self.plan: tn.Plan | tn.Generators | None = None
+        self.optimizer: torch.optim.Optimizer = inner
+        if config.opdf.on:
+            self.optimizer = self._over(inner, config.opdf)
+        elif config.generator.on:
+            self.optimizer = self._generated(inner, config)
 
     def _over(self, inner: torch.optim.Optimizer, opdf: Opdf) -> tnt.Overparameterized:
-        assert self.plan is not None
+        plan = plan_of(self.host.student, opdf, self.host.teacher)
         alignment = None
         if opdf.alignment:
             weight = alignment_weight(opdf, self.host.steps)
             assert self.host.teacher is not None, "a run has a teacher always"
-            pairs = pairs_of(self.host.student, opdf, self.host.teacher, self.plan)
+            pairs = pairs_of(self.host.student, opdf, self.host.teacher, plan)
             alignment = tnt.Alignment(self.host.teacher, pairs, weight, opdf.alignment_gauge, opdf.resync_every)
         made = tnt.overparameterize(
-            inner, self.host.student, self.plan, alignment=alignment, gauge=opdf.gauge, lr_transfer=opdf.lr_transfer
+            inner, self.host.student, plan, alignment=alignment, gauge=opdf.gauge, lr_transfer=opdf.lr_transfer
         )
         self.plan = made.plan
         return made
+
+    def _generated(self, inner: torch.optim.Optimizer, config: Config) -> tnt.Overparameterized:
+        student, teacher = self.host.student, self.host.teacher
+        assert teacher is not None, "a run has a teacher always"
+        self.plan, self.switch = generators(student, teacher), switch(config.generator, self.host.steps)
+        return generated(inner, student, self.plan, teacher, config.generator, config.training.seed)
+
+    def _go_on_densely(self) -> None:
+        """The second phase: the student is what the generators made of it, and nothing of it changes."""
+        self.optimizer = _adamw(self.trained, self.training)
 
     # ---- training ---------------------------------------------------------------------------------------------------
 
     def step(self, rows: NDArray[np.int64], step: int, lr: float) -> dict[str, Any]:
         seeded(self.training.seed, step)
+        if step == self.switch > 0:
+            self._go_on_densely()
         self.host.student.train()
         batch = self._batch(rows)
         self.host.lr = lr
@@ -69,7 +86,7 @@ class TorchEngine(Engine):
         self.optimizer.step()
         figures = {name: float(value.detach()) for name, value in terms.items()}
         record = {"loss": float(loss.detach()), "terms": figures, "grad_norm": float(norm)}
-        if isinstance(self.optimizer, tnt.Overparameterized) and self.optimizer.plan.teachers:
+        if isinstance(self.optimizer, tnt.Overparameterized) and isinstance(self.plan, tn.Plan) and self.plan.teachers:
             record["alignment_loss"] = float(self.optimizer.alignment_loss)
         return record | said
 
@@ -84,10 +101,10 @@ class TorchEngine(Engine):
         return answered(self.host.student, examples, self.host.task, self.translation, self.device)
 
     def probe(self) -> dict[str, Any]:
-        if not isinstance(self.optimizer, tnt.Overparameterized):
+        if not (isinstance(self.optimizer, tnt.Overparameterized) and isinstance(self.plan, tn.Plan)):
             return {}
         entropies = {}
-        for name, fmt in self.optimizer.plan.items():
+        for name, fmt in self.plan.items():
             entropies[name] = [x.item() for x in tn.entropy(fmt, self.optimizer.factors(name)).values()]
         aligned = {name: float(loss) for name, loss in self.optimizer.alignment_losses.items()}
         return {"entropies": entropies} | ({"alignment": aligned} if aligned else {})
@@ -104,6 +121,8 @@ class TorchEngine(Engine):
         for name, p in self.trained.items():
             p.copy_(found["trained"][name])
         self.host.load(found["host"])
+        if self.switch and "formats" not in found["optimizer"]:
+            self._go_on_densely()
         self.optimizer.load_state_dict(found["optimizer"])  # the planned weights are written anew from their factors
 
     def weights(self) -> dict[str, Array]:
@@ -113,11 +132,13 @@ class TorchEngine(Engine):
         self.host.student.load_state_dict(_from_arrays(weights))
 
     def facts(self) -> dict[str, Any]:
+        first = {"generator_parameters": self.plan.num_params} if isinstance(self.plan, tn.Generators) else {}
         held = [p for group in self.optimizer.param_groups for p in group["params"]]
         if not isinstance(self.optimizer, tnt.Overparameterized):
-            return {"training_parameters": sum(p.numel() for p in held)}
+            return {"training_parameters": sum(p.numel() for p in held), **first}
         held = list(self.optimizer.held().values())
-        return {"training_parameters": sum(p.numel() for p in held), "fold_error": self._fold_error(self.optimizer)}
+        held_entries = sum(p.numel() for p in held)
+        return {"training_parameters": held_entries, "fold_error": self._fold_error(self.optimizer), **first}
 
     def _fold_error(self, optimizer: tnt.Overparameterized) -> float:
         """max over weights of ‖W − contract(T)‖/‖W‖, of the last step's factors."""
@@ -125,7 +146,8 @@ class TorchEngine(Engine):
         errors = []
         for name, fmt in optimizer.plan.items():
             w = weights[name].detach()
-            errors.append(float(torch.linalg.norm(w - fmt.contract(optimizer.factors(name))) / torch.linalg.norm(w)))
+            error = torch.linalg.norm(w - fmt.contract(optimizer.factors(name)))
+            errors.append(float(error / torch.linalg.norm(w).clamp(min=torch.finfo(w.dtype).tiny)))  # a bias may be 0
         return max(errors)
 
 

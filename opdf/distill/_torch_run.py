@@ -1,6 +1,7 @@
 """A run in PyTorch, between the data and the report."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -50,7 +51,8 @@ def _run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) ->
             cache / "judged",
             told,
         )
-        student = compressed(make_student(config.student, teacher, task, training.seed), config.student).to(device)
+        spec = replace(config.student, start="random") if config.generator.on else config.student
+        student = compressed(make_student(spec, teacher, task, training.seed), spec).to(device)
         options = getattr(config, config.host, None)
         learnt = host(config.host).examples(task, options)
         if task.kind == "translation" and config.translation.sequence:

@@ -61,7 +61,12 @@ def card(config: Mapping[str, Any], summary: Summary) -> str:
 def _what(config: Mapping[str, Any], summary: Summary) -> str:
     text = f"A student for {summary['task']}, {HOSTS.get(summary['host'], summary['host'])}."
     start = config.get("student", {}).get("start")
-    if start is not None:  # Theseus takes over embeddings and head, whatever it starts from
+    if generator := summary.get("generator"):
+        text += (
+            f" Its weights were generated from its teacher's first ([Weight Distillation](https://arxiv.org/abs/2009.09152)): "
+            f"generators were trained for {generator['share']:.0%} of the steps, and the weights for the rest."
+        )
+    elif start is not None:  # Theseus takes over embeddings and head, whatever it starts from
         text += (
             f" It began with {STARTS['random-layers' if (summary['host'], start) == ('theseus', 'random') else start]}."
         )

@@ -67,7 +67,7 @@ class Generated(Coordinates):
     def start(self, w: Array, /, *, gauge: Gauge = "balanced", check_finite: bool = True) -> tuple[Array, ...]:
         """The factors that Weight Distillation begins with; of w, whose place they take, only dtype and device count.
 
-        "teacher"    maps that select units of the teacher, w that selects the group's first layer, B = 0, and W = Ŝ/tanh Ŝ, so
+        "teacher"    maps that select units of the teacher, w that selects the group's last layer, B = 0, and W = Ŝ/tanh Ŝ, so
                      that S = Ŝ: at equal shapes and one layer it is the teacher's weight, else a part of it; see `selected`
         "published"  W_O, W_I, W_L normal with variance 2/(t + s) (Xavier), w = 1/L, W = 1, B = 0
         raises: TensorNetError for a teacher with NaN or Inf

@@ -98,9 +98,7 @@ class Generator:
         """In words, for a table."""
         if not self.mapped and self.depth == 1:
             return "elementwise"
-        maps = [
-            f"{'OI'[k] if k < 2 else k} {self.teacher[k]}→{self.shape[k]}" for k in self.mapped
-        ]
+        maps = [f"{'OI'[k] if k < 2 else k} {self.teacher[k]}→{self.shape[k]}" for k in self.mapped]
         return ", ".join([*maps, *([f"L {self.depth}→1"] if self.depth > 1 else [])])
 
     def of(

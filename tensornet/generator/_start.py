@@ -41,12 +41,13 @@ def _published(generated: "Generated", like: Array) -> list[Array]:
 
 
 def _informed(generator: "Generator", like: Array) -> list[Array]:
-    """Maps that select, and w that takes the group's first layer: averaged layers are none, because their units do not
+    """Maps that select, and w that takes the group's last layer: averaged layers are none, because their units do not
     correspond.
     """
     maps = [_map(generator, axis, like) for axis in generator.mapped]
-    n = generator.depth
-    return [*maps, *([eye(n, n, like), eye(1, n, like)[0, :]] if n > 1 else [])]
+    n, xp = generator.depth, namespace(like)
+    last = xp.astype(xp.arange(n, device=device(like)) == n - 1, like.dtype)
+    return [*maps, *([eye(n, n, like), last] if n > 1 else [])]
 
 
 def _map(generator: "Generator", axis: int, like: Array) -> Array:

@@ -124,10 +124,10 @@ def test_teacher_informed_start_is_the_teacher(scale, library):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_teacher_informed_start_selects_from_the_first_layer(name):
+def test_teacher_informed_start_selects_from_the_last_layer(name):
     generated, _, _ = case(name)
     rows = [selected(t, s) for t, s in zip(generated.generator.teacher, generated.shape, strict=True)]
-    expected = generated.layers[0][np.ix_(*rows)]
+    expected = generated.layers[-1][np.ix_(*rows)]
     if name == "wider":  # what is read of a unit that is there twice counts half
         times = np.bincount(rows[1], minlength=6)
         expected = expected / times[list(rows[1])]

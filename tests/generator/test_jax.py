@@ -196,7 +196,7 @@ def test_errors():
     ):
         tnj.generate(ADAM, PLAN, tree(3, 6, 0))
     with pytest.raises(
-        tn.TensorNetError, match=r"got a Generation with alignment= or lr_transfer=, needed a Plan.*; leave"
+        tn.TensorNetError, match=r"got a Generation with alignment= or lr_transfer=, needed a Plan for these, .*; "
     ):
         tnj.overparameterize(ADAM, tnj._teacher.bound(PLAN, TEACHER), lr_transfer=True)
     with pytest.raises(

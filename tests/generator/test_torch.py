@@ -253,7 +253,7 @@ def test_errors(teacher):
     ):
         tnt.generate(adamw(student), student, plan, Small(3, 12))
     with pytest.raises(
-        tn.TensorNetError, match=r"got a Generation with alignment= or lr_transfer=, needed a Plan.*; leave"
+        tn.TensorNetError, match=r"got a Generation with alignment= or lr_transfer=, needed a Plan for these, .*; "
     ):
         tnt.overparameterize(adamw(student), student, plan.of(dict(teacher.named_parameters())), lr_transfer=True)
     with pytest.raises(

@@ -121,6 +121,14 @@ def test_a_run_that_was_cut_anywhere_ends_with_the_same_bits(tmp_path, make):
 
 
 METHODS = {
+    "generators": {  # on either side of the switch at step 5 and on it
+        "generator__on": True,
+        "student__layers": 3,
+        "student__width": 4,
+        "student__heads": 1,
+        "opdf__on": False,
+        "opdf__alignment": 0.0,
+    },
     "theseus": {"host": "theseus"},
     "lgtm": {"host": "lgtm"},
     "dbkd": {"host": "dbkd", "dbkd__samples": 2},

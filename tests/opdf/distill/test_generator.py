@@ -1,0 +1,106 @@
+"""Weight Distillation as a run: two phases, one student."""
+
+import json
+
+import numpy as np
+import pytest
+import tiny_runs
+from safetensors.numpy import load_file
+
+import tensornet as tn
+from opdf.distill import distill
+from opdf.distill._check import check
+from opdf.distill._config import Training
+from opdf.distill._order import learning_rate, rate
+from opdf.report import read
+
+ON = {"generator__on": True, "opdf__on": False, "opdf__alignment": 0.0}
+NARROW = {"student__layers": 3, "student__width": 4, "student__heads": 1, "student__feed_forward": 8}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Three layers of width 4 out of four of width 8, and of one head out of two."""
+    config = tiny_runs.texts(tmp_path_factory.mktemp("generator"), **ON, **NARROW)
+    return config, distill(config)
+
+
+def test_the_schedule_begins_anew(run):
+    config, summary = run
+    found = [r["lr"] for r in read(config.out) if "lr" in r]
+    half = summary["steps"] // 2
+    expected = [learning_rate(config.training.lr, k, half, 0.1, "linear") for k in range(half)]
+    assert found[:half] == expected
+    assert found[half] > found[half - 1]
+    assert len(found) == summary["steps"]
+
+
+def test_the_student_is_dense_and_small(run):
+    config, summary = run
+    weights = load_file(config.out / "student" / "model.safetensors")
+    assert weights["bert.encoder.layer.2.output.dense.weight"].shape == (4, 8)
+    assert sum(w.size for w in weights.values()) == summary["student"]["training_parameters"]
+    assert "Weight Distillation" in (config.out / "README.md").read_text()
+
+
+def test_the_plan_is_written(run):
+    config, summary = run
+    plan = tn.Generators.from_json((config.out / "plan.json").read_text())
+    assert plan.num_params == summary["generator_parameters"]
+    assert plan["bert.encoder.layer.2.output.dense.weight"].sources == tuple(
+        f"bert.encoder.layer.{k}.output.dense.weight" for k in (2, 3)
+    )
+    assert {g.widths for g in plan.values()} == {(4, 4)}  # whole heads of 4
+    assert json.loads((config.out / "summary.json").read_text())["generator"]["share"] == 0.5
+
+
+def test_the_first_phase_can_be_all(tmp_path):
+    summary = distill(
+        tiny_runs.texts(tmp_path, **ON, generator__share=1.0, generator__start="published", host="labels")
+    )
+    assert summary["fold_error"] < 1e-6
+    assert summary["student"]["training_parameters"] == summary["generator_parameters"]
+
+
+def test_encoder_and_decoder(tmp_path):
+    config = tiny_runs.translations(tmp_path, **{**ON, "generator__start": "teacher"})
+    summary = distill(config)
+    plan = tn.Generators.from_json((config.out / "plan.json").read_text())
+    depths = {n.split(".")[0]: g.depth for n, g in plan.items() if ".layers." in n}
+    assert depths == {"encoder": 1, "decoder": 2}
+    assert np.isfinite(summary["test"]["bleu"])
+
+
+def test_rates_of_two_phases():
+    training = Training(lr=1.0, warmup=0.5)
+    found = [rate(training, k, 12, 4) for k in range(12)]
+    assert found[:4] == [rate(training, k, 4, 0) for k in range(4)]
+    assert found[4:] == [rate(training, k, 8, 0) for k in range(8)]
+    assert [rate(training, k, 4, 4) for k in range(4)] == found[:4]  # one phase that is all
+
+
+REFUSED = {
+    "opdf.on": (
+        {"opdf__on": True},
+        "opdf.on = true with generator.on = true, needed otherwise, because .*; change it, or",
+    ),
+    "host": ({"host": "lgtm"}, "host = 'lgtm' with generator.on = true"),
+    "kronecker": ({"student__kronecker": 2.0}, "a student of Kronecker products with generator.on = true"),
+    "jax": ({"training__backend": "jax"}, "training.backend = 'jax' with generator.on = true"),
+    "share": (
+        {"generator__share": 0.0},
+        "generator.share = 0.0, needed a number above 0, at most 1, because .*; correct it",
+    ),
+}
+
+
+@pytest.mark.parametrize("key", REFUSED)
+def test_refused(key, tmp_path):
+    values, message = REFUSED[key]
+    with pytest.raises(tn.TensorNetError, match=message):
+        check(tiny_runs.texts(tmp_path, **{**ON, **values}))
+
+
+def test_a_deeper_student_is_refused(tmp_path):
+    with pytest.raises(tn.TensorNetError, match="of one of 5 layers, and the teacher has 4, needed as many at least"):
+        distill(tiny_runs.texts(tmp_path, **ON, student__layers=5, student__width=4))
