@@ -1,6 +1,7 @@
 """What a sweep has found, as plain data."""
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -49,6 +50,12 @@ class Row:
         return [run.test_score for run in self.runs.values()]
 
     @property
+    def faster(self) -> float | None:
+        """The teacher's latency over the student's, the median of the runs; each of one run, so that machines do not matter."""
+        found = [run.faster for run in self.runs.values() if run.faster is not None]
+        return statistics.median(found) if found else None
+
+    @property
     def edges(self) -> dict[str, str]:
         """Key → "lowest" or "highest", where the chosen value is at the end of its grid and a better one may lie beyond."""
         if self.chosen is None:
@@ -91,6 +98,12 @@ class Results:
         return None
 
     @property
+    def teachers(self) -> list[float]:
+        """What the teachers of the reported runs score on test, each once."""
+        runs = [run for row in self.rows for run in row.runs.values()]
+        return sorted({run.teacher for run in runs if run.teacher is not None})
+
+    @property
     def whole(self) -> bool:
         return not any(r.missing or r.failed for r in self.rows)
 
@@ -102,6 +115,7 @@ class Results:
             "seeds": self.sweep.seeds,
             "select_seeds": self.sweep.select_seeds,
             "whole": self.whole,
+            "teachers": self.teachers,
             "arms": {row.arm.name: _entry(row) for row in self.rows},
         }
 
@@ -158,6 +172,7 @@ def _entry(row: Row) -> dict[str, Any]:
         "grid": {name: {"mean": mean, "std": std} for name, (mean, std) in row.curve.items()},
         "runs": {seed: {"dev": run.dev, "test": run.test, "step_ms": run.step_ms} for seed, run in row.runs.items()},
         "step_time_to_baseline": row.step,
+        "times_faster_than_teacher": row.faster,
     }
     if row.runs:
         first = next(iter(row.runs.values()))

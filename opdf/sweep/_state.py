@@ -22,6 +22,8 @@ class Finished:
     step_ms    median time of a step, None where there were too few
     trained, shipped  parameters that the optimiser held, and of the student
     host       the machine that finished it: times of two machines do not compare
+    teacher    its teacher's score on test
+    faster     its teacher's latency over its own, both of this run
     """
 
     metric: str
@@ -32,6 +34,8 @@ class Finished:
     trained: int
     shipped: int
     host: str
+    teacher: float | None = None
+    faster: float | None = None
 
     @property
     def dev_score(self) -> float:
@@ -80,6 +84,13 @@ def look(sweep: Sweep, before: State = State()) -> State:
     return State(finished, failed, paces)
 
 
+def _beside_teacher(summary: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """The teacher's score on test, and its latency over the student's; None where a run has not looked."""
+    teacher, student = summary.get("teacher", {}), summary["student"]
+    times = teacher.get("latency_ms"), student.get("latency_ms")
+    return teacher.get("test", {}).get(next(iter(summary["dev"]))), times[0] / times[1] if all(times) else None
+
+
 def _finished(folder: Path) -> Finished:
     try:
         summary: dict[str, Any] = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
@@ -93,6 +104,7 @@ def _finished(folder: Path) -> Finished:
             student["training_parameters"],
             student["parameters"],
             (folder / HOST).read_text(encoding="utf-8") if (folder / HOST).exists() else "",
+            *_beside_teacher(summary),
         )
     except (ValueError, KeyError, StopIteration, TypeError) as error:
         raise TensorNetError(

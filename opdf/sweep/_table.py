@@ -80,12 +80,20 @@ def remarks(results: Results) -> Iterator[str]:
         if row.missing:
             unsure = "" if row.final else "; the point may still change"
             yield f"{row.arm.title}: {row.missing} runs missing{unsure}."
+    if results.teachers:
+        yield _of_teachers(results)
     failed: dict[str, list[str]] = {}
     for job, why in ((job, why) for row in results.rows for job, why in row.failed.items()):
         failed.setdefault(why, []).append(job.folder.as_posix())
     for why, folders in failed.items():
         yield f"Failed: {', '.join(folders)}: {why}"
     yield LEGEND
+
+
+def _of_teachers(results: Results) -> str:
+    scores = ", ".join(f"{100 * score:.2f}" for score in results.teachers)
+    faster = ", ".join(f"{row.arm.title} ×{row.faster:.2f}" for row in results.rows if row.faster is not None)
+    return f"Teacher: {results.metric} {scores} on test. Times as fast as it: {faster}."
 
 
 def _chosen(row: Row) -> str:

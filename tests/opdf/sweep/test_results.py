@@ -208,3 +208,12 @@ def test_the_command(path, tmp_path, monkeypatch, capsys):
     assert (out / "results.png").exists()
     assert command(monkeypatch, *arguments, "--report", "--json") == 0
     assert list(json.loads(capsys.readouterr().out)["arms"]["kd"]["runs"]) == ["0"]
+
+
+def test_teachers_are_told_beside_the_arms(ran):
+    found = results(ran, look(ran))
+    assert found.teachers == [0.875]
+    assert found.row("kd").faster == np.median([12 / (4 + seed) for seed in range(4)])
+    line = next(line for line in remarks(found) if line.startswith("Teacher"))
+    assert line.startswith("Teacher: accuracy 87.50 on test. Times as fast as it: KD ×2.20")
+    assert found.summary()["arms"]["kd"]["times_faster_than_teacher"] == found.row("kd").faster
