@@ -53,6 +53,10 @@ CASES = {
     ),
     "labels of floats": (lambda: dkd(Z, Z, Z[:, 0]), r"the target is \(8,\) of dtype float64 .* needed integers"),
     "labels of one column": (lambda: dkd(Z, Z, Y[:, None]), r"the target is \(8, 1\) of dtype int64"),
+    "all is smoothed": (
+        lambda: L.cross_entropy(Z, Y, smoothing=1.0),
+        "cross_entropy: smoothing=1.0, needed a number from 0 to below 1, .*; pass one, 0.1 is usual",
+    ),
     "a class too many": (
         lambda: dkd(Z, Z, Y + 3),
         "dkd: the target has classes from 3 to 3, needed 0 to 2, because there are 3 logits; map the labels",

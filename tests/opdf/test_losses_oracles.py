@@ -61,6 +61,9 @@ def test_cross_entropy_of_indices_is_torchs():
     expected = F.cross_entropy(S.reshape(-1, 5), target.reshape(-1))
     torch.testing.assert_close(L.cross_entropy(S, target), expected)
     torch.testing.assert_close(L.cross_entropy(S, F.one_hot(target, 5).double()), expected)
+    smooth = F.cross_entropy(S.reshape(-1, 5), target.reshape(-1), label_smoothing=0.1)
+    torch.testing.assert_close(L.cross_entropy(S, target, smoothing=0.1), smooth)
+    torch.testing.assert_close(L.cross_entropy(S, F.one_hot(target, 5).double(), smoothing=0.1), smooth)
 
 
 def test_features_are_torchs():
