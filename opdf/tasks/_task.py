@@ -55,11 +55,9 @@ class Examples:
         index = self._some(index)
         if self.lengths is None:
             return {k: np.asarray(_at(v, index)) for k, v in self.fields.items()}
-        batch = {}
-        for name, rows in self.fields.items():
-            pad = self.pad_id if name == "input_ids" else 0
-            batch[name], batch["attention_mask"] = padded(_at(rows, index), multiple, self.limit, pad)
-        return batch
+        pads = {name: self.pad_id if name == "input_ids" else 0 for name in self.fields}
+        found = {name: padded(_at(v, index), multiple, self.limit, pads[name]) for name, v in self.fields.items()}
+        return {"attention_mask": found["input_ids"][1]} | {name: ids for name, (ids, _) in found.items()}
 
     def targets(self, index: np.ndarray | Sequence[int]) -> np.ndarray:
         """What a model's outputs for `batch` are held to: the labels; of translations the pieces."""
