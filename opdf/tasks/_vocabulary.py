@@ -1,7 +1,7 @@
 """A vocabulary of pieces of words: learnt from train, or read from the folder of a model.
 
-Byte-pair encoding over bytes, so that no text has unknown pieces and all text comes back (Sennrich et al. 2016, arXiv
-1508.07909; bytes: Radford et al. 2019). One vocabulary serves both languages.
+Byte-pair encoding over bytes: no text has unknown pieces, and all text, in Unicode's NFC, comes back (Sennrich et al. 2016,
+arXiv 1508.07909; bytes: Radford et al. 2019). One vocabulary serves both languages.
 """
 
 import hashlib
@@ -92,7 +92,7 @@ def decoded(tokenizer: Any, ids: Sequence[Sequence[int]]) -> list[str]:
 
 def lowercases(tokenizer: Any) -> bool:
     """Whether it turns what it reads into lower case."""
-    return tokenizer.normalizer is not None and "Lowercase" in tokenizer.to_str().partition('"pre_tokenizer"')[0]
+    return "Lowercase" in json.dumps(json.loads(tokenizer.to_str())["normalizer"])
 
 
 def _key(texts: Sequence[str], size: int, lowercase: bool) -> str:
