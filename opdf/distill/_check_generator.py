@@ -19,7 +19,6 @@ def in_generators(config: Config) -> Iterator[str]:
             config.student.kronecker is not None or config.student.compact is not None,
             "its weights are factors already",
         ),
-        "training.backend = 'jax'": (config.training.backend == "jax", "a run in JAX has no second phase yet"),
     }
     for what, (there, why) in clashes.items():
         if there:

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from numpy.typing import NDArray
 
 import tensornet as tn
@@ -17,14 +18,16 @@ from ..tasks import Examples
 from ._cache import Taught
 from ._config import Config
 from ._engine import Array, Engine
+from ._jax_generating import generators
 from ._jax_plan import plan_of
 from ._jax_step import adamw, compiled, overparameterized
+from ._phases import begins, switch
+
+TINY = float(np.finfo(np.float32).tiny)  # beside a norm, because a bias may be 0
 
 
 class JaxEngine(Engine):
     """A student, by the labels or the logits of a teacher."""
-
-    plan: tn.Plan | None
 
     def __init__(
         self,
@@ -35,23 +38,41 @@ class JaxEngine(Engine):
         taught: Taught | None,
         steps: int,
     ) -> None:
-        opdf, self.training = config.opdf, config.training
+        opdf, self.config, self.training = config.opdf, config, config.training
         self.network, self.gauge, self.examples, self.taught = student.network, opdf.alignment_gauge, examples, taught
-        self.plan = plan_of(student.network, opdf, teacher.network if teacher else None) if opdf.on else None
-        tx = adamw(config.training)
-        if self.plan is not None:
-            tx = overparameterized(tx, self.plan, opdf, teacher, steps)
+        self.plan: tn.Plan | tn.Generators | None = None
+        self.more: dict[str, Any] = {}
         self.arrays = _owned(dict(student.weights))
-        self.carried = _owned(tx.init(self.arrays))
+        tx = adamw(config.training, self.arrays)
+        if opdf.on:
+            self.plan = plan_of(student.network, opdf, teacher.network if teacher else None)
+            tx = overparameterized(tx, self.plan, opdf, teacher, steps)
+        elif config.generator.on and teacher is not None:
+            self.plan, self.switch = generators(student.network, teacher.network), switch(config.generator, steps)
+            self.more = {"teacher": _owned(dict(teacher.weights))}
+            tx = tnj.generate(tx, self.plan, **self.more, **begins(config.generator, config.training.seed))
+        self._begin(tx)
+        if isinstance(self.plan, tn.Generators):
+            self.arrays = _owned(tnj.materialize(self.plan, self.carried, self.arrays, **self.more))
         self.key = jax.random.key(self.training.seed)
-        self.compiled = compiled(student.network, config, tx)
+
+    def _begin(self, tx: optax.GradientTransformationExtraArgs) -> None:
+        self.carried = _owned(tx.init(self.arrays))
+        self.compiled = compiled(self.network, self.config, tx)
+
+    def _go_on_densely(self) -> None:
+        """The second phase: the student is what the generators made of it, and nothing of it changes."""
+        self.more = {}
+        self._begin(adamw(self.training, self.arrays))
 
     # ---- training ---------------------------------------------------------------------------------------------------
 
     def step(self, rows: NDArray[np.int64], step: int, lr: float) -> dict[str, Any]:
+        if step == self.switch > 0:
+            self._go_on_densely()
         key = jax.random.fold_in(self.key, step)
         self.arrays, self.carried, said = self.compiled(
-            self.arrays, self.carried, self._batch(rows), key, jnp.float32(lr)
+            self.arrays, self.carried, self._batch(rows), key, jnp.float32(lr), self.more
         )
         record: dict[str, Any] = jax.tree.map(float, said)
         return record
@@ -66,12 +87,17 @@ class JaxEngine(Engine):
         return predicted(self.model, examples)
 
     @property
+    def dense(self) -> bool:
+        """Whether the weights themselves are trained."""
+        return self.plan is None or (isinstance(self.plan, tn.Generators) and not self.more)
+
+    @property
     def model(self) -> Model:
         """The student as it stands."""
         return Model(self.network, self.arrays)
 
     def probe(self) -> dict[str, Any]:
-        if self.plan is None:
+        if not isinstance(self.plan, tn.Plan):
             return {}
         state: tnj.OverparameterizedState = _numpy(self.carried)  # a compilation for each format would cost more
         entropies = {n: [x.item() for x in tn.entropy(f, state.factors[n]).values()] for n, f in self.plan.items()}
@@ -81,17 +107,20 @@ class JaxEngine(Engine):
         return {"entropies": entropies, "alignment": aligned}
 
     def _distance(self, name: str, factors: Any, target: Any) -> float:
-        assert self.plan is not None
+        assert isinstance(self.plan, tn.Plan)
         target = Reduced(target[0], target[1:]) if self.gauge == "invariant" else target
         return float(distance_to(self.plan[name], factors, target, self.gauge))
 
     # ---- saving -----------------------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
-        return {"weights": self.weights(), "leaves": [*map(np.array, jax.tree.leaves(self.carried))]}
+        leaves = [*map(np.array, jax.tree.leaves(self.carried))]
+        return {"weights": self.weights(), "leaves": leaves, "dense": self.dense}
 
     def load(self, state: Mapping[str, Any]) -> None:
         self.restore(state["weights"])
+        if state["dense"] and not self.dense:
+            self._go_on_densely()
         self.carried = _owned(jax.tree.unflatten(jax.tree.structure(self.carried), state["leaves"]))
 
     def weights(self) -> dict[str, Array]:
@@ -101,18 +130,22 @@ class JaxEngine(Engine):
         self.arrays = _owned(dict(weights))
 
     def facts(self) -> dict[str, Any]:
-        if self.plan is None:
-            return {"training_parameters": sum(w.size for w in self.arrays.values())}
-        factors = self.carried.factors
-        held = sum(f.size for each in factors.values() for f in each)
-        rest = sum(w.size for name, w in self.arrays.items() if name not in factors)
-        return {"training_parameters": held + rest, "fold_error": self._fold_error(_numpy(factors))}
+        first = {"generator_parameters": self.plan.num_params} if isinstance(self.plan, tn.Generators) else {}
+        if self.plan is None or self.dense:
+            return {"training_parameters": sum(w.size for w in self.arrays.values()), **first}
+        rest = sum(w.size for name, w in self.arrays.items() if name not in self.plan)
+        return {"training_parameters": self.plan.num_params + rest, "fold_error": self._fold_error(), **first}
 
-    def _fold_error(self, factors: Mapping[str, Any]) -> float:
-        """max over weights of ‖W − contract(T)‖/‖W‖."""
-        assert self.plan is not None
-        weights = {name: np.asarray(self.arrays[name]) for name in self.plan}
-        off = [np.linalg.norm(w - self.plan[n].contract(factors[n])) / np.linalg.norm(w) for n, w in weights.items()]
+    def _fold_error(self) -> float:
+        """max over weights of ‖W − contract(T)‖/‖W‖, in NumPy."""
+        state, off = _numpy(self.carried), []
+        over: Any = self.plan
+        if isinstance(over, tn.Generators):
+            state, over = state.over, over.of(_numpy(self.more["teacher"]))
+        factors = state.factors
+        for name, coordinates in over.items():
+            w = np.asarray(self.arrays[name])
+            off.append(np.linalg.norm(w - coordinates.contract(factors[name])) / max(float(np.linalg.norm(w)), TINY))
         return float(max(off))
 
 

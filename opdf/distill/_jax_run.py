@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -47,7 +48,8 @@ def _run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) ->
         of_teacher = weights_digest(teacher)
         said = judged(of_teacher, lambda x: predicted(teacher, x), task, config, cache / "judged", told)
         taught = taught_by(teacher, of_teacher, task, config, cache / "taught", told)
-    student = make_student(config.student, teacher, training.seed)
+    spec = replace(config.student, start="random") if config.generator.on else config.student
+    student = make_student(spec, teacher, training.seed)
     engine = JaxEngine(config, student, teacher, task.train, taught, steps.total)
 
     def export() -> dict[str, Any]:

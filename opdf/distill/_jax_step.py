@@ -21,14 +21,17 @@ SMALL = 1e-6  # beside the norm, as PyTorch clips
 
 Tree = dict[str, Array]  # by PyTorch's names, (out, in)
 Carry = tuple[Tree, Any]  # weights, state of the transformation
-Step = Callable[[Tree, Any, Mapping[str, Any], Array, Array], tuple[Tree, Any, dict[str, Any]]]
+Step = Callable[..., tuple[Tree, Any, dict[str, Any]]]
 
 
-def adamw(training: Training) -> optax.GradientTransformationExtraArgs:
-    """Weight decay on matrices alone; the learning rate comes with each update, as `lr`."""
+def adamw(training: Training, weights: Mapping[str, Any]) -> optax.GradientTransformationExtraArgs:
+    """Weight decay on matrices alone, and on what is trained in their place; the learning rate comes with each update, as `lr`.
+
+    weights  name → the dense weight
+    """
 
     def matrices(params: Mapping[str, Any]) -> dict[str, bool]:
-        return {name: isinstance(p, tuple) or p.ndim > 1 for name, p in params.items()}
+        return {name: weights[name].ndim > 1 for name in params}
 
     def scaled(updates: Any, state: Any, params: Any = None, *, lr: Array, **_: Any) -> Any:
         return jax.tree.map(lambda u: -lr * u, updates), state
@@ -53,16 +56,21 @@ def overparameterized(
 
 
 def compiled(network: Network, config: Config, tx: optax.GradientTransformationExtraArgs) -> Step:
-    """(weights, state, batch, key, lr) → (weights, state, what to log). The first two are donated."""
+    """(weights, state, batch, key, lr, more) → (weights, state, what to log). The first two are donated.
 
-    def step(weights: Tree, state: Any, batch: Mapping[str, Any], key: Array, lr: Array) -> Any:
+    more  what else `tx` takes with an update, by name
+    """
+
+    def step(
+        weights: Tree, state: Any, batch: Mapping[str, Any], key: Array, lr: Array, more: Mapping[str, Any]
+    ) -> Any:
         def loss(weights: Tree) -> tuple[Array, dict[str, Array]]:
             terms = terms_of(config, network.logits(weights, batch["inputs"], key), batch)
             return jnp.stack([*terms.values()]).sum(), terms
 
         (value, terms), gradient = jax.value_and_grad(loss, has_aux=True)(weights)
         gradient, norm = clipped(gradient, config.training.max_grad_norm)
-        updates, state = tx.update(gradient, state, weights, lr=lr)
+        updates, state = tx.update(gradient, state, weights, lr=lr, **more)
         said = {"loss": value, "terms": terms, "grad_norm": norm}
         if isinstance(state, tnj.OverparameterizedState) and state.alignment is not None:
             said["alignment_loss"] = state.alignment.loss

@@ -20,7 +20,8 @@ from ..translation._texts import texts
 from ._cache import Taught
 from ._config import Config, Opdf, Training, Translation
 from ._engine import BETAS, EPS, Array, Engine
-from ._generating import generated, generators, switch
+from ._generating import generators
+from ._phases import begins, switch
 from ._plan import pairs_of, plan_of
 from ._planned import alignment_weight
 
@@ -60,7 +61,7 @@ class TorchEngine(Engine):
         student, teacher = self.host.student, self.host.teacher
         assert teacher is not None, "a run has a teacher always"
         self.plan, self.switch = generators(student, teacher), switch(config.generator, self.host.steps)
-        return generated(inner, student, self.plan, teacher, config.generator, config.training.seed)
+        return tnt.generate(inner, student, self.plan, teacher, **begins(config.generator, config.training.seed))
 
     def _go_on_densely(self) -> None:
         """The second phase: the student is what the generators made of it, and nothing of it changes."""

@@ -1,5 +1,6 @@
 """Weight Distillation as a run: two phases, one student."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,13 +10,23 @@ from safetensors.numpy import load_file
 
 import tensornet as tn
 from opdf.distill import distill
+from opdf.distill._cache import Taught
 from opdf.distill._check import check
 from opdf.distill._config import Training
+from opdf.distill._jax import JaxEngine
 from opdf.distill._order import learning_rate, rate
+from opdf.distill._torch import TorchEngine
+from opdf.hosts import host
+from opdf.models import jax_networks, networks
 from opdf.report import read
+from opdf.tasks import load
 
 ON = {"generator__on": True, "opdf__on": False, "opdf__alignment": 0.0}
 NARROW = {"student__layers": 3, "student__width": 4, "student__heads": 1, "student__feed_forward": 8}
+
+
+class Killed(Exception):
+    """In the place of a kill: nothing in the run catches it."""
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +90,56 @@ def test_rates_of_two_phases():
     assert [rate(training, k, 4, 4) for k in range(4)] == found[:4]  # one phase that is all
 
 
+def test_jax_trains_as_pytorch_does_in_both_phases(tmp_path):
+    """The same teacher, start, random numbers and order of examples: four steps of generators, four without."""
+    values = {**ON, "generator__start": "published", "student__width": 6, "student__feed_forward": 6}
+    config = tiny_runs.images(tmp_path, **values)
+    task = load(config.task)
+    networks.save(networks.make_teacher(config.teacher, task), tmp_path / "teacher", task)
+    theirs, ours = networks.load(tmp_path / "teacher", task), jax_networks.load(tmp_path / "teacher", task)
+    spec = dataclasses.replace(config.student, start="random")
+    taught = Taught({"logits": np.random.default_rng(0).normal(size=(len(task.train), 10)).astype("f4")}, frozenset())
+    method = host("kd")(networks.make_student(spec, theirs, task, 0), theirs, task, config.kd, 8)
+    engines = (
+        TorchEngine(config, method, task.train, taught),
+        JaxEngine(config, jax_networks.make_student(spec, ours, 0), ours, task.train, taught, 8),
+    )
+    assert engines[0].plan == engines[1].plan
+    assert engines[0].switch == engines[1].switch == 4
+    for step in range(8):
+        rows = np.arange(10) + 4 * step
+        a, b = (engine.step(rows, step, 1e-2) for engine in engines)
+        np.testing.assert_allclose(
+            [a[k] for k in ("loss", "grad_norm")], [b[k] for k in ("loss", "grad_norm")], rtol=1e-3
+        )
+        if step in (3, 7):
+            facts = [engine.facts() for engine in engines]
+            assert facts[0].pop("fold_error", 0) < 1e-6
+            assert facts[1].pop("fold_error", 0) < 1e-6
+            assert facts[0] == facts[1]
+
+
+def test_a_run_in_jax_that_was_cut_in_either_phase_ends_with_the_same_bits(tmp_path):
+    whole, cut = (
+        tiny_runs.images(tmp_path, out=str(tmp_path / n), training__backend="jax", teacher__epochs=0.0, **ON)
+        for n in ("whole", "cut")
+    )
+    distill(whole)
+    moments = {4, 8}
+
+    def told(phase, done, total, said):
+        if phase == "train" and done in moments:
+            moments.remove(done)
+            raise Killed
+
+    for _ in range(2):
+        with pytest.raises(Killed):
+            distill(cut, resume=True, told=told)
+    distill(cut, resume=True, told=told)
+    ours, theirs = (load_file(c.out / "student" / "model.safetensors") for c in (whole, cut))
+    assert {n: x.tobytes() for n, x in ours.items()} == {n: x.tobytes() for n, x in theirs.items()}
+
+
 REFUSED = {
     "opdf.on": (
         {"opdf__on": True},
@@ -86,7 +147,6 @@ REFUSED = {
     ),
     "host": ({"host": "lgtm"}, "host = 'lgtm' with generator.on = true"),
     "kronecker": ({"student__kronecker": 2.0}, "a student of Kronecker products with generator.on = true"),
-    "jax": ({"training__backend": "jax"}, "training.backend = 'jax' with generator.on = true"),
     "share": (
         {"generator__share": 0.0},
         "generator.share = 0.0, needed a number above 0, at most 1, because .*; correct it",
