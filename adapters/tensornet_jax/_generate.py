@@ -102,7 +102,8 @@ def generate(
     held = teacher
 
     def over(teacher: Any) -> optax.GradientTransformationExtraArgs:
-        return overparameterize(tx, bound(plan, teacher, start, normal), guard=guard, keep_products=keep_products)
+        made = bound(plan, teacher, start, normal)
+        return overparameterize(tx, made, lr_transfer=False, guard=guard, keep_products=keep_products)
 
     def init(params: Any) -> GeneratorState:
         with jax.ensure_compile_time_eval():  # the start and the sums are of values, also where jit traces around them

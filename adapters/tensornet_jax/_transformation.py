@@ -22,7 +22,7 @@ def overparameterize(
     *,
     alignment: tn.Alignment | None = None,
     gauge: str | tn.Mixed = "balanced",
-    lr_transfer: bool | str = False,
+    lr_transfer: bool | str = True,
     guard: str = "raise",
     keep_products: bool = False,
 ) -> optax.GradientTransformationExtraArgs:
@@ -30,9 +30,9 @@ def overparameterize(
 
     The updates that come out move the dense parameters to W = contract(T_1 … T_n); the parameters stay the dense student
     throughout. `tx` sees the parameter tree with a tuple of factors in place of each planned weight; weight decay and
-    the learning rate act on those, as in explicit training of them, and with lr_transfer so that W moves and decays as a dense
-    weight does. Compose what must see dense gradients (clipping)
-    before, and nothing after: a later transformation would move W away from its factors, which the next update refuses.
+    the learning rate act on those, by lr_transfer so that W moves and decays as a dense weight does. Compose what must see
+    dense gradients (clipping) before, and nothing after: a later transformation would move W away from its factors, which the
+    next update refuses.
 
     plan       from `plan(params, …)`, and for generated weights see `generate`; truncated formats hold part of a weight
                only: after init, go on with
@@ -40,8 +40,11 @@ def overparameterize(
     alignment  adds the gradient of the tensor alignment loss; its last value is state.alignment.loss
     gauge      of the first decomposition; "balanced" is the paper's
     lr_transfer  lets an update do for each planned weight what a dense one at the same learning rate and weight decay would,
-               whatever its format: True or "sign" for Adam and other rules whose step has one length, "gradient" for SGD. See
-               docs/learning-rate.md and `tensornet.step_scales`
+               whatever its format: "sign" for Adam and other rules whose step has one length, "gradient" for SGD. True tells
+               them by their state: Adam and its kin have moments of single entries, SGD with momentum or schedules has none.
+               Say "sign" for optax.sign_sgd and signum, whose state does not tell. False: plain steps, those of explicit
+               training of the factors, as a `tx` that keeps copies of the parameters needs. See docs/learning-rate.md and
+               `tensornet.step_scales`
     guard      what a compiled update does when somebody else wrote a planned weight since the last one: "raise"
                jax.errors.JaxRuntimeError; or "nan", which makes the updates of that weight NaN and writes the message to the
                log of `tensornet_jax`. On several devices take "nan": the one that raises leaves the others waiting
@@ -62,9 +65,10 @@ def overparameterize(
     if (alignment or lr_transfer) and not isinstance(plan, tn.Plan):
         raise TensorNetError(
             f"overparameterize: got a {type(plan).__name__} with alignment= or lr_transfer=, needed a Plan for these, because "
-            f"they are about tensors in which a weight is linear; leave them out"
+            f"they are about tensors in which a weight is linear; pass lr_transfer=False and no alignment"
         )
-    inner, rule = optax.with_extra_args_support(tx), _transfer.rule_of(lr_transfer)
+    _transfer.check_transfer(lr_transfer)
+    inner = optax.with_extra_args_support(tx)
     teacher: dict[str, Factors] = {}
     if alignment is not None and isinstance(plan, tn.Plan):
         plan, teacher = _alignment.start(alignment, plan, gauge)
@@ -73,21 +77,26 @@ def overparameterize(
         factors = started(plan, params, gauge)
         leaves = named_leaves(params)
         made, products = all_contracted(plan, factors)
+        inner_state = inner.init(_with_factors(params, factors))
+        rules = _transfer.rules_of(lr_transfer, plan, params, inner_state)
+        if rules:
+            _transfer.refuse_copies(lambda f: inner.init(_with_factors(params, f)), factors)
         return OverparameterizedState(
             factors=factors,
-            inner=inner.init(_with_factors(params, factors)),
+            inner=inner_state,
             written={n: first_sums(plan[n], made[n], leaves[n]) for n in factors},
             alignment=_alignment.begin(alignment, plan, teacher, factors) if alignment else None,
             products=products if keep_products else {},
-            transfer=_transfer.begin(plan, factors, rule) if rule else None,
+            transfer=_transfer.begin(plan, factors, rules) if rules else None,
         )
 
     def update(gradients: Any, state: OverparameterizedState, params: Any = None, **extra: Any) -> Any:
-        _check(state, params, alignment is not None, rule is not None, keep_products)
+        _check(state, params, alignment is not None, bool(lr_transfer), keep_products)
+        rules = _transfer.rules_of(lr_transfer, plan, params, state.inner)
         changed = overwritten(state.written, params)
         refuse(changed, guard)
         pulled = _pulled(plan, state, gradients)
-        slopes = _transfer.slopes_of(plan, gradients, pulled) if rule == "gradient" else {}
+        slopes = _transfer.slopes_of(plan, gradients, pulled, rules)
         aligned = _aligned(plan, alignment, state, pulled)
         scaled = state.transfer
         before = _with_factors(params, _transfer.seen(state.factors, scaled) if scaled else state.factors)
@@ -107,7 +116,7 @@ def overparameterize(
             written={name: sums(arrived[name], w) for name, w in made.items()},
             alignment=aligned,
             products=products if keep_products else {},
-            transfer=_transfer.counted(plan, scaled, factors, rule) if scaled and rule else None,
+            transfer=_transfer.counted(plan, scaled, factors, rules) if scaled else None,
         )
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -5,7 +5,7 @@ to a name, because NNX goes with boxes into `init` and without into `update`, an
 sharded, say) holds for no factors.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -28,6 +28,12 @@ def named_leaves(tree: Any) -> dict[str, Any]:
             f"unique, because plans go by them; rename one"
         )
     return named
+
+
+def named_states(tree: Any, whole: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
+    """Leaves by dotted path; nodes of the types `whole` are leaves."""
+    nodes = jax.tree_util.tree_leaves_with_path(tree, is_leaf=lambda node: isinstance(node, whole) or _is_box(node))
+    return ((_name(path), unboxed(node)) for path, node in nodes)
 
 
 def map_named(function: Callable[[str, Any], Any], tree: Any) -> Any:

@@ -23,8 +23,8 @@ def generators(
 ) -> tn.Generators:
     """Which weights of `student` are generated from which of `teacher`; names and shapes are looked at, no values.
 
-    Every trainable parameter: matrices, vectors, and the rows of every nn.Embedding. Tied parameters are one weight, under
-    the first of their names. The rest is as in `tensornet.generators`.
+    Every trainable parameter: matrices, vectors, and tables, of nn.Embedding or a class that is called Embedding. Tied ones are
+    one weight, under the first of their names. The rest is as in `tensornet.generators`.
     """
     student, teacher = inside(student), inside(teacher)
     if not (isinstance(student, nn.Module) and isinstance(teacher, nn.Module)):
@@ -34,7 +34,7 @@ def generators(
         )
     named = dict(student.named_parameters())
     first = {id(p): n for n, p in named.items()}
-    embeddings = [m.weight for m in student.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)]
+    embeddings = [m.weight for m in student.modules() if _is_embedding(m)]
     return tn.generators(
         {n: tuple(p.shape) for n, p in named.items() if p.requires_grad},
         {n: tuple(p.shape) for n, p in _named(teacher).items()},
@@ -84,10 +84,15 @@ def generate(
     options: dict[str, Any] = {
         "max_factor_norm": max_factor_norm,
         "low_memory": low_memory,
+        "lr_transfer": False,
         "guard": guard,
         "group": group,
     }
     return overparameterize(optimizer, model, plan.of(moved, start, normal), **options)
+
+
+def _is_embedding(module: nn.Module) -> bool:
+    return isinstance(module, nn.Embedding | nn.EmbeddingBag) or type(module).__name__ == "Embedding"
 
 
 def _named(model: nn.Module) -> dict[str, Tensor]:

@@ -29,7 +29,7 @@ def overparameterize(
     gauge: str | tn.Mixed = "balanced",
     max_factor_norm: float | None = None,
     low_memory: bool = False,
-    lr_transfer: bool | str = False,
+    lr_transfer: bool | str = True,
     guard: str = "values",
     group: "ProcessGroup | None" = None,
 ) -> Overparameterized:
@@ -47,7 +47,9 @@ def overparameterize(
                keeps no products of the contraction from a step to the next; costs a share of the contraction
     lr_transfer  lets a step do for each planned weight what a dense step at the same learning rate and weight decay would,
                whatever its format: "sign" for Adam and other rules whose step has one length, "gradient" for SGD; True takes
-               what belongs to the optimiser's class. See docs/learning-rate.md and `tensornet.step_scales`
+               what belongs to the optimiser's class, "sign" where it is not known. False: plain steps, those of explicit
+               training of the factors, as LBFGS needs, and what keeps copies of the parameters. See docs/learning-rate.md
+               and `tensornet.step_scales`
     guard      "values" reads each weight at every step, to notice whoever else writes it, and so waits for the device;
                "versions" asks autograd's version counters: costs nothing, misses writes through .data or a NumPy view
     group      the processes that train this model together: the factors of each weight, their inner state, contraction and
@@ -55,9 +57,8 @@ def overparameterize(
                process does all the work (right under DDP, costs more), or, where parameters are DTensors (FSDP2), the
                processes of their mesh
 
-    Weight decay, momentum and the learning rate act on the factors, as in explicit training of them, and with lr_transfer so
-    that W moves and decays as a dense weight does. Gradient clipping
-    before the step acts on the dense gradient. Make LR schedulers on the optimiser that is returned.
+    Weight decay, momentum and the learning rate act on the factors, by lr_transfer so that W moves and decays as a dense weight
+    does. Gradient clipping before the step acts on the dense gradient. Make LR schedulers on the optimiser that is returned.
 
     raises: TensorNetError if the optimiser does not hold a planned parameter, has stepped already or carries a scheduler,
     or if a weight has NaN or Inf
@@ -67,7 +68,7 @@ def overparameterize(
     if (alignment or lr_transfer) and not isinstance(plan, tn.Plan):
         raise TensorNetError(
             f"overparameterize: got a {type(plan).__name__} with alignment= or lr_transfer=, needed a Plan for these, because "
-            f"they are about tensors in which a weight is linear; leave them out"
+            f"they are about tensors in which a weight is linear; pass lr_transfer=False and no alignment"
         )
     check_norm(max_factor_norm)
     if low_memory:

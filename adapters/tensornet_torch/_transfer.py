@@ -13,20 +13,20 @@ from tensornet.transfer import check_rule, lent, moved, reach, share, slopes, st
 from ._exchange import is_sharded
 from ._weight import Contracted, Weight, full_precision
 
-LINEAR = ("SGD", "ASGD")  # their step is the gradient's, or a running mean of it, times the rate
+LINEAR = (torch.optim.SGD, torch.optim.ASGD)  # their step is the gradient's, or a running mean of it, times the rate
 
 
 def rule_of(inner: Optimizer, lr_transfer: bool | str) -> str | None:
     """The rule that `inner` steps by: as the user says, or True: as its class is known to; None for no transfer."""
     if lr_transfer is False:
         return None
-    linear = type(inner) in {getattr(torch.optim, name) for name in LINEAR}
+    linear = isinstance(inner, LINEAR)
     rule = lr_transfer if lr_transfer is not True else "gradient" if linear else "sign"
     check_rule("overparameterize: lr_transfer", rule)
     if isinstance(inner, torch.optim.LBFGS):
         raise TensorNetError(
-            f"overparameterize: lr_transfer={lr_transfer!r} with {type(inner).__name__}, needed an optimiser that takes "
-            f"one step at a time, because this one finds its own length and remembers the steps it meant; leave lr_transfer out"
+            f"overparameterize: lr_transfer={lr_transfer!r} with {type(inner).__name__}, needed an optimiser that takes one "
+            f"step at a time, because this one finds its own length and remembers the steps it meant; pass lr_transfer=False"
         )
     return rule
 

@@ -87,7 +87,8 @@ class Distillation:
 
     def ours(self) -> Training:
         student = self._copy()
-        optimizer = tnt.overparameterize(_adamw(student.parameters()), student, self.plan(), gauge="identity")
+        inner = _adamw(student.parameters())  # plain steps, as the published way takes them
+        optimizer = tnt.overparameterize(inner, student, self.plan(), gauge="identity", lr_transfer=False)
         return Training(lambda: self._loss(student), optimizer)
 
     def published(self) -> Training:

@@ -95,7 +95,7 @@ class Distillation:
         return optax.adamw(LEARNING_RATE)
 
     def ours(self) -> optax.GradientTransformation:
-        return tnj.overparameterize(self.plain(), self.plan(), gauge="identity", keep_products=True)
+        return tnj.overparameterize(self.plain(), self.plan(), gauge="identity", lr_transfer=False, keep_products=True)
 
     def gradient(self) -> Callable[[Any, Any, Array], Any]:
         return jax.grad(partial(loss, self.size))

@@ -163,7 +163,8 @@ class JaxBackend(Backend):
         alignment = (
             tnj.Alignment(self.teacher, weight=weight, gauge=one.gauge, every=ROTATE_EVERY) if one.gauge else None
         )
-        return tnj.overparameterize(tx, _plan(one, _tree(STUDENT.init(0))), alignment=alignment)
+        plan = _plan(one, _tree(STUDENT.init(0)))
+        return tnj.overparameterize(tx, plan, alignment=alignment, lr_transfer=False)  # as published
 
 
 def _plan(one: Arm, p: Tree) -> Any:

@@ -139,9 +139,8 @@ class TorchBackend(Backend):
         alignment = (
             tnt.Alignment(self.teacher, weight=job.weight, gauge=one.gauge, every=ROTATE_EVERY) if one.gauge else None
         )
-        return tnt.overparameterize(
-            optimizer, model, tnt.plan(model, "all-linear", cores=one.cores), alignment=alignment
-        )
+        plan = tnt.plan(model, "all-linear", cores=one.cores)
+        return tnt.overparameterize(optimizer, model, plan, alignment=alignment, lr_transfer=False)  # as published
 
     @torch.no_grad()
     def _accuracy(self, model: nn.Module, part: str) -> float:

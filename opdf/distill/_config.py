@@ -24,8 +24,9 @@ class Opdf:
     """outer: two outer factors and unit modes between them, the paper's; even: modes as even as can be."""
     gauge: Literal["balanced", "identity"] = "balanced"
     """Of the first decomposition; balanced is the paper's."""
-    lr_transfer: bool = False
-    """Scale each factor's step so that W moves as much as it would in a dense step at the same learning rate."""
+    lr_transfer: bool = True
+    """Scale each factor's step so that W moves as much as it would in a dense step at the same learning rate; false: plain
+    steps of the factors, as published."""
     alignment: float = 0.0
     """Weight of the tensor alignment loss L_Aux; 0 leaves it out."""
     alignment_end: float | None = None

@@ -23,6 +23,7 @@ ELSEWHERE = (
     "training.device",
     "training.threads",
 )  # no matter
+WERE = {"opdf.lr_transfer": False}  # defaults of keys when they were new, where they have changed
 
 
 def record(sweep: Sweep) -> None:
@@ -32,8 +33,8 @@ def record(sweep: Sweep) -> None:
     raises: TensorNetError if a point has other values now than when runs of it began
     """
     path = sweep.out / RECORD
-    # A key that the program has learnt since then had its default.
-    defaults = _values(_toml.parsed({"task": {"name": sweep.arms[0].points[0].config.task.name}}))
+    # A key that the program has learnt since then had its default, as it was then.
+    defaults = _values(_toml.parsed({"task": {"name": sweep.arms[0].points[0].config.task.name}})) | WERE
     now = {f"{arm.name}/{p.name}": _values(p.config) for arm in sweep.arms for p in arm.points}
     before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for point in sorted(now.keys() & before.keys()):

@@ -79,7 +79,7 @@ def two_optimizers(p):
 def test_masked_inside_a_chain():
     p = params(0)
     planned, rest = masks()
-    tx = optax.chain(optax.masked(ours(p), planned), optax.masked(optax.sgd(0.1), rest))
+    tx = optax.chain(optax.masked(ours(p, lr_transfer=False), planned), optax.masked(optax.sgd(0.1), rest))
     close(trained(tx, p), two_optimizers(p), 1e-5)
 
 
@@ -89,9 +89,10 @@ def test_multi_transform(inside):
     p = params(0)
     labels = jax.tree.map(lambda m: "factors" if m else "rest", masks()[0])
     if inside:
-        tx = optax.multi_transform({"factors": ours(p), "rest": optax.sgd(0.1)}, labels)
+        tx = optax.multi_transform({"factors": ours(p, lr_transfer=False), "rest": optax.sgd(0.1)}, labels)
     else:
-        tx = ours(p, optax.multi_transform({"factors": optax.adamw(1e-2), "rest": optax.sgd(0.1)}, labels))
+        inner = optax.multi_transform({"factors": optax.adamw(1e-2), "rest": optax.sgd(0.1)}, labels)
+        tx = ours(p, inner, lr_transfer=False)
     close(trained(tx, p), two_optimizers(p), 1e-5)
 
 

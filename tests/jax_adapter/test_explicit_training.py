@@ -1,4 +1,4 @@
-"""The transformation does exactly what explicit training of the factors through jax.grad does."""
+"""Without lr_transfer: The transformation does exactly what explicit training of the factors through jax.grad does."""
 
 import jax
 import jax.numpy as jnp
@@ -74,7 +74,7 @@ def test_any_transformation(name):
 def check(name, dtype, bound, gauge, cores=3):
     p = params(0, dtype)
     plan = tnj.plan(p, r".*kernel", cores=cores)
-    tx = tnj.overparameterize(OPTIMIZERS[name](), plan, gauge=gauge)
+    tx = tnj.overparameterize(OPTIMIZERS[name](), plan, gauge=gauge, lr_transfer=False)
     trained, _ = train(tx, p, tx.init(p), STEPS)
     # the first gradient is taken at the weight the factors contract to, as explicit training does
     assert distance(trained, explicit(p, plan, OPTIMIZERS[name](), gauge)) < bound
@@ -85,9 +85,8 @@ def test_alignment_is_one_more_term_of_the_loss(gauge):
     with jax.enable_x64(True):
         p, teacher = params(0, np.float64), params(1, np.float64)
         plan = tnj.plan(p, r".*kernel", cores=3)
-        tx = tnj.overparameterize(
-            optax.adamw(1e-2), plan, alignment=tnj.Alignment(teacher, weight=3.0, gauge=gauge, every=1)
-        )
+        alignment = tnj.Alignment(teacher, weight=3.0, gauge=gauge, every=1)
+        tx = tnj.overparameterize(optax.adamw(1e-2), plan, alignment=alignment, lr_transfer=False)
         trained, state = train(tx, p, tx.init(p), STEPS)
         targets = {n: plan[n].decompose(w) for n, w in kernels(teacher).items()}
 

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 import pytest
 from jax_adapter import small
 
@@ -96,3 +97,99 @@ def test_refusals():
     tx, plain = (tnj.overparameterize(optax.adam(RATE), small.plan(p), lr_transfer=on) for on in (True, False))
     with pytest.raises(tn.TensorNetError, match=r"differ in whether there is alignment, lr_transfer, or products"):
         tx.update(p, jax.eval_shape(plain.init, p), p)
+
+
+# ---- the default ----------------------------------------------------------------------------------------------------
+
+SIGN, GRADIENT = "sign", "gradient"
+LABELS = {"fc": {"kernel": "planned", "bias": "rest"}, "head": {"kernel": "rest"}}
+PLANNED = jax.tree.map(lambda label: label == "planned", LABELS)
+
+
+def either(planned, rest):
+    return optax.multi_transform({"planned": planned, "rest": rest}, LABELS)
+
+
+RULES = {
+    "sgd": (optax.sgd(0.1), GRADIENT),
+    "momentum": (optax.sgd(0.1, momentum=0.9), GRADIENT),
+    "nesterov, schedule": (optax.sgd(optax.cosine_decay_schedule(0.1, 9), 0.9, nesterov=True), GRADIENT),
+    "ema": (optax.chain(optax.ema(0.9), optax.scale(-0.1)), GRADIENT),
+    "injected sgd": (optax.inject_hyperparams(optax.sgd)(learning_rate=0.1, momentum=0.9), GRADIENT),
+    "clipped, decayed sgd": (
+        optax.chain(optax.clip_by_global_norm(1.0), optax.add_decayed_weights(0.1), optax.sgd(0.1)),
+        GRADIENT,
+    ),
+    "masked sgd": (optax.masked(optax.sgd(0.1, momentum=0.9), PLANNED), GRADIENT),
+    "sgd of the mean": (optax.MultiSteps(optax.sgd(0.1), 2).gradient_transformation(), GRADIENT),
+    "sgd of the sum": (optax.chain(optax.apply_every(2), optax.sgd(0.1)), GRADIENT),
+    "noisy sgd": (optax.noisy_sgd(0.1, key=0), GRADIENT),
+    "sgd if finite": (optax.apply_if_finite(optax.sgd(0.1), 3), GRADIENT),
+    "sgd, adam for the rest": (either(optax.sgd(0.1), optax.adam(1e-2)), GRADIENT),
+    "sign_sgd, which must be told": (optax.sign_sgd(1e-2), GRADIENT),
+    "signum, which must be told": (optax.signum(1e-2), GRADIENT),
+    "adam": (optax.adam(1e-2), SIGN),
+    "adamw": (optax.adamw(1e-2), SIGN),
+    "lion": (optax.lion(1e-3), SIGN),
+    "rmsprop": (optax.rmsprop(1e-2), SIGN),
+    "adagrad": (optax.adagrad(1e-2), SIGN),
+    "adafactor": (optax.adafactor(1e-2), SIGN),
+    "sm3": (optax.sm3(1e-2), SIGN),
+    "lamb": (optax.lamb(1e-2), SIGN),
+    "injected adam": (optax.inject_hyperparams(optax.adam)(learning_rate=1e-2), SIGN),
+    "adam of the mean": (optax.MultiSteps(optax.adam(1e-2), 2).gradient_transformation(), SIGN),
+    "masked adam": (optax.masked(optax.adam(1e-2), PLANNED), SIGN),
+    "adam, sgd for the rest": (either(optax.adam(1e-2), optax.sgd(0.1)), SIGN),
+    "adam on a vector of all": (optax.flatten(optax.adam(1e-2)), SIGN),
+}
+
+
+@pytest.mark.parametrize(("tx", "rule"), RULES.values(), ids=RULES)
+def test_the_default_is_the_rule_of_the_transformation(tx, rule):
+    p, fmt = small.params(0), small.plan(small.params(0))[small.NAME]
+    state = tnj.overparameterize(tx, small.plan(p)).init(p)
+    of = {r: step_scales(fmt, state.factors[small.NAME], rule=r) for r in (SIGN, GRADIENT)}
+    small.close(state.transfer.scales[small.NAME], of[rule], 1e-6)
+    assert not np.allclose(of[SIGN], of[GRADIENT], rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("tx", "rule", "other"),
+    [(optax.sgd(0.3, momentum=0.9), GRADIENT, SIGN), (optax.adam(1e-2), SIGN, GRADIENT)],
+    ids=["sgd", "adam"],
+)
+def test_it_is_the_default_and_trains_as_the_rule_spelled_out(tx, rule, other):
+    p, trained = small.params(0), {}
+    for options in ({}, {"lr_transfer": rule}, {"lr_transfer": other}):
+        ours = tnj.overparameterize(tx, small.plan(p), **options)
+        trained[options.get("lr_transfer")] = small.train(ours, p, ours.init(p), range(3))[0]["fc"]["kernel"]
+    np.testing.assert_array_equal(trained[None], trained[rule])
+    assert not np.allclose(trained[None], trained[other], rtol=1e-3)
+
+
+def test_each_weight_has_the_rule_of_its_own_transformation():
+    p = small.params(0)
+    plan = tnj.plan(p, r".*kernel", format="low_rank")
+    both = tnj.overparameterize(either(optax.sgd(0.1), optax.adam(1e-2)), plan).init(p)
+    for name, rule in ((small.NAME, GRADIENT), ("head.kernel", SIGN)):
+        small.close(both.transfer.scales[name], step_scales(plan[name], both.factors[name], rule=rule), 1e-6)
+
+
+@pytest.mark.parametrize(
+    "tx",
+    [optax.contrib.schedule_free_sgd(0.1), optax.contrib.prodigy(), optax.lbfgs()],
+    ids=["free", "prodigy", "lbfgs"],
+)
+def test_copies_of_the_factors_are_refused(tx):
+    p = small.params(0)
+    with pytest.raises(
+        tn.TensorNetError, match=r"state has a copy of the parameters, needed .*; pass lr_transfer=False"
+    ):
+        jax.eval_shape(tnj.overparameterize(tx, small.plan(p)).init, p)
+    assert jax.eval_shape(tnj.overparameterize(tx, small.plan(p), lr_transfer=False).init, p).transfer is None
+
+
+def test_copies_of_what_is_not_planned_do_no_harm():
+    p = small.params(0)
+    tx = either(optax.sgd(0.1), optax.contrib.prodigy())
+    assert jax.eval_shape(tnj.overparameterize(tx, small.plan(p)).init, p).transfer is not None

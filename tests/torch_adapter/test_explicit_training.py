@@ -1,4 +1,4 @@
-"""The wrapped optimiser does exactly what explicit training of the factors through autograd does."""
+"""Without lr_transfer the wrapped optimiser does exactly what explicit training of the factors through autograd does."""
 
 from functools import partial
 
@@ -75,7 +75,8 @@ def test_any_optimizer(name):
 def check(name, dtype, bound, gauge):
     ours, theirs = student(0, dtype), student(0, dtype)
     plan = tnt.plan(ours, "all-linear", cores=CORES)
-    train(ours, tnt.overparameterize(OPTIMIZERS[name](ours.parameters()), ours, plan, gauge=gauge), range(STEPS))
+    inner = OPTIMIZERS[name](ours.parameters())
+    train(ours, tnt.overparameterize(inner, ours, plan, gauge=gauge, lr_transfer=False), range(STEPS))
     expected = explicit(theirs, plan, OPTIMIZERS[name], gauge, dtype)
     names = [n for n, _ in ours.named_parameters()]
     assert distance([dict(ours.named_parameters())[n] for n in names], [expected[n] for n in names]) < bound
@@ -87,7 +88,8 @@ def test_alignment_is_one_more_term_of_the_loss(gauge):
     ours, theirs, teacher = student(0, dtype), student(0, dtype), student(1, dtype)
     plan = tnt.plan(ours, "all-linear", cores=CORES)
     alignment = tnt.Alignment(teacher, weight=3.0, gauge=gauge, every=1)
-    optimizer = tnt.overparameterize(OPTIMIZERS["AdamW"](ours.parameters()), ours, plan, alignment=alignment)
+    inner = OPTIMIZERS["AdamW"](ours.parameters())
+    optimizer = tnt.overparameterize(inner, ours, plan, alignment=alignment, lr_transfer=False)
     train(ours, optimizer, range(STEPS))
     targets = {n: plan[n].decompose(dict(teacher.named_parameters())[n].detach()) for n in plan}
     expected = explicit(
@@ -110,7 +112,8 @@ def test_closures_see_the_weights_of_the_factors_they_are_called_at(aligned):
     plan = tnt.plan(ours, "all-linear", cores=3)
     options = {"lr": 0.1, "max_iter": 5, "line_search_fn": "strong_wolfe"}
     alignment = tnt.Alignment(teacher, weight=3.0, gauge="none") if aligned else None
-    optimizer = tnt.overparameterize(torch.optim.LBFGS(ours.parameters(), **options), ours, plan, alignment=alignment)
+    inner = torch.optim.LBFGS(ours.parameters(), **options)
+    optimizer = tnt.overparameterize(inner, ours, plan, alignment=alignment, lr_transfer=False)
 
     def closure():
         optimizer.zero_grad()

@@ -151,7 +151,7 @@ def test_scales_are_measured_after_1_2_4_8_steps():
 
 
 def test_without_it_training_is_explicit_training_of_the_factors():
-    """The default: a step of Adam moves every entry of a factor by the learning rate."""
+    """A step of Adam moves every entry of a factor by the learning rate."""
     model, optimizer = alone(FORMATS["mpo 3"], lr_transfer=False, lr=1e-3, weight_decay=0.0)
     before = optimizer.factors("weight")
     step(model, optimizer, torch.ones(SHAPE))
@@ -272,18 +272,32 @@ def test_a_run_keeps_the_scales(tmp_path):
         tnt.from_run(tnt.to_run(optimizer), other)
 
 
-def test_linear_rules_are_known_by_their_class():
-    for kind, rule in ((torch.optim.SGD, "gradient"), (torch.optim.RMSprop, "sign")):
+class Mine(torch.optim.SGD):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"), [(torch.optim.SGD, "gradient"), (Mine, "gradient"), (torch.optim.Adam, "sign")], ids=str
+)
+def test_it_is_the_default_by_the_rule_of_the_optimisers_class(kind, rule):
+    """And trains as that rule spelled out, not as the other."""
+    trained = {}
+    for options in ({}, {"lr_transfer": "sign"}, {"lr_transfer": "gradient"}):
         model = student(0)
-        optimizer = wrapped(model, kind(model.parameters(), lr=1e-2), alignment=None)
-        assert optimizer.state_dict()["lr_transfer"]["rule"] == rule
+        optimizer = tnt.overparameterize(kind(model.parameters(), lr=1e-2), model, tnt.plan(model, cores=3), **options)
+        train(model, optimizer, range(3))
+        trained[options.get("lr_transfer", "default")] = model.head.weight.detach()
+        assert optimizer.state_dict()["lr_transfer"]["rule"] == options.get("lr_transfer", rule)
+    other = next(iter(set(trained) - {"default", rule}))
+    assert torch.equal(trained["default"], trained[rule])
+    assert not torch.allclose(trained["default"], trained[other], rtol=1e-3)
 
 
 def test_refusals():
     model = student(0)
     with pytest.raises(tn.TensorNetError, match=r"overparameterize: lr_transfer: unknown rule 'adam'.*take 'sign'"):
         wrapped(model, lr_transfer="adam")
-    with pytest.raises(tn.TensorNetError, match=r"lr_transfer=True with LBFGS, needed .*; leave lr_transfer out"):
+    with pytest.raises(tn.TensorNetError, match=r"lr_transfer=True with LBFGS, needed .*; pass lr_transfer=False"):
         wrapped(model, torch.optim.LBFGS(model.parameters()))
     state = wrapped(model).state_dict()
     with pytest.raises(

@@ -79,10 +79,11 @@ def test_param_groups_hold_the_dense_parameters_and_their_hyper_parameters_are_r
     assert all(torch.equal(p, q) for p, q in zip(decay, before, strict=True))
 
 
-def test_weight_decay_acts_on_the_factors():
+def test_weight_decay_acts_on_the_factors_without_lr_transfer():
     model = student(0)
     inner = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.5)
-    optimizer = tnt.overparameterize(inner, model, tnt.plan(model, ["head.weight"], cores=3), gauge="identity")
+    plan = tnt.plan(model, ["head.weight"], cores=3)
+    optimizer = tnt.overparameterize(inner, model, plan, gauge="identity", lr_transfer=False)
     before = model.head.weight.detach().clone()
     model.head.weight.grad = torch.zeros_like(before)
     optimizer.step()

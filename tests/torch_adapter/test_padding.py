@@ -55,7 +55,8 @@ def check(cls, make_plan):
     """Five steps of the wrapped optimiser against five of the factors as leaves of autograd."""
     ours, theirs = model_of(cls), model_of(cls)
     plan = make_plan(ours)
-    optimizer = tnt.overparameterize(torch.optim.AdamW(ours.parameters(), lr=1e-2), ours, plan)
+    inner = torch.optim.AdamW(ours.parameters(), lr=1e-2)
+    optimizer = tnt.overparameterize(inner, ours, plan, lr_transfer=False)
     factors = {n: [nn.Parameter(t) for t in plan[n].decompose(theirs.get_parameter(n).detach())] for n in plan}
     rest = {n: p for n, p in theirs.named_parameters() if n not in plan}
     reference = torch.optim.AdamW([*rest.values(), *(t for ts in factors.values() for t in ts)], lr=1e-2)

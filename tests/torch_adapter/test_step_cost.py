@@ -49,7 +49,7 @@ def test_max_factor_norm_is_clip_grad_norm_in_explicit_training(max_norm, aligne
     ours, theirs, teacher = (student(seed, torch.float64) for seed in (0, 0, 1))
     sgd = partial(torch.optim.SGD, lr=0.1, momentum=0.9)
     alignment = tnt.Alignment(teacher, weight=3.0, gauge="none") if aligned else None
-    optimizer = wrapped(ours, sgd, max_factor_norm=max_norm, alignment=alignment)
+    optimizer = wrapped(ours, sgd, max_factor_norm=max_norm, alignment=alignment, lr_transfer=False)
     plan = optimizer.plan
     factors, targets = (
         {n: [nn.Parameter(t) for t in plan[n].decompose(m.get_parameter(n).detach())] for n in plan}
@@ -99,7 +99,7 @@ def test_norms_that_are_none(bad):
 
 def test_one_contraction_a_step_serves_the_write_and_the_next_pullback(monkeypatch):
     model = student(0)
-    optimizer = wrapped(model)
+    optimizer = wrapped(model, lr_transfer=False)
     made, again = counting(monkeypatch, tn.Format, "linearize"), counting(monkeypatch, tn.Format, "pullback")
     contracted = counting(monkeypatch, tn.Format, "contract")
     train(model, optimizer, range(4))
@@ -110,7 +110,7 @@ def test_one_contraction_a_step_serves_the_write_and_the_next_pullback(monkeypat
 def test_what_does_not_change_of_the_teacher_is_worked_out_once(monkeypatch, gauge):
     """The invariant gauge forms the student's weight in every step, the teacher's never again."""
     model = student(0)
-    optimizer = wrapped(model, alignment=tnt.Alignment(student(1), gauge=gauge, every=1))
+    optimizer = wrapped(model, alignment=tnt.Alignment(student(1), gauge=gauge, every=1), lr_transfer=False)
     contracted = counting(monkeypatch, tn.Format, "contract")
     train(model, optimizer, range(4))
     assert len(contracted) == (4 * len(optimizer.plan) if gauge == "invariant" else 0)
@@ -160,7 +160,7 @@ def test_rotations_begin_anew_after_a_state_of_another_gauge():
 
 def test_weights_are_read_twice_a_step_however_often_the_closure_is_called(monkeypatch):
     model, evaluations = student(0), []
-    optimizer = wrapped(model, partial(torch.optim.LBFGS, lr=0.1, max_iter=6))
+    optimizer = wrapped(model, partial(torch.optim.LBFGS, lr=0.1, max_iter=6), lr_transfer=False)
 
     def closure():
         evaluations.append(1)
@@ -179,7 +179,8 @@ def test_weights_are_read_twice_a_step_however_often_the_closure_is_called(monke
 
 def test_a_step_goes_on_after_a_closure_that_failed():
     model, calls, fail_at = student(0), [], []
-    optimizer = wrapped(model, partial(torch.optim.LBFGS, max_iter=6, line_search_fn="strong_wolfe"))
+    lbfgs = partial(torch.optim.LBFGS, max_iter=6, line_search_fn="strong_wolfe")
+    optimizer = wrapped(model, lbfgs, lr_transfer=False)
 
     def closure():
         calls.append(1)
@@ -253,12 +254,21 @@ def peak_of_a_step(**options):
 
 def test_low_memory_holds_one_weights_gradients_and_no_products():
     """Eight equal weights: an eighth of the gradients, and what one contraction takes beside them."""
-    peak, stays = peak_of_a_step()
-    low, low_stays = peak_of_a_step(low_memory=True)
+    peak, stays = peak_of_a_step(lr_transfer=False)
+    low, low_stays = peak_of_a_step(low_memory=True, lr_transfer=False)
     assert peak > 1.0  # the gradients of all factors
     assert stays > 0.3  # the products of all contractions
     assert low < 3 / 8
     assert low_stays < 0.01
+
+
+def test_lr_transfer_holds_the_factors_as_they_were_and_no_more():
+    """While the step lasts; by low_memory those of one weight."""
+    plain, low = peak_of_a_step(lr_transfer=False), peak_of_a_step(low_memory=True, lr_transfer=False)
+    for before, (peak, stays) in ((plain, peak_of_a_step()), (low, peak_of_a_step(low_memory=True))):
+        assert before[0] < peak < before[0] + 1.2
+        assert abs(stays - before[1]) < 0.01
+    assert peak < 5 / 8
 
 
 @pytest.mark.parametrize("name", BY_ITSELF)

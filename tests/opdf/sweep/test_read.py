@@ -1,6 +1,7 @@
 """The table [sweep]: what it means, and what is refused before anything runs."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,22 @@ def test_refused(table, message, tmp_path):
 def test_refused_on_the_command_line(options, message, tmp_path):
     with pytest.raises(TensorNetError, match=message):
         swept(tmp_path, "", **options)
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_records_older_than_lr_transfer_are_of_plain_steps(tmp_path, on):
+    table = f"[sweep.grid]\ntraining.lr = [1]\n[sweep.arms.a]\nopdf.on = true\nopdf.lr_transfer = {str(on).lower()}"
+    made = swept(tmp_path, table)
+    record(made)
+    path, folder = tmp_path / "out" / "sweep.json", tmp_path / "out" / "a" / "training.lr=1.0" / "seed0"
+    written = json.loads(path.read_text())
+    del written["a/training.lr=1.0"]["opdf.lr_transfer"]
+    path.write_text(json.dumps(written))
+    folder.mkdir(parents=True)
+    (folder / "metrics.jsonl").write_text("{}\n")
+    refused = pytest.raises(TensorNetError, match=r"with opdf.lr_transfer = False then, True now")
+    with refused if on else nullcontext():
+        record(made)
 
 
 def test_the_command_says_so_and_exits_with_2(tmp_path, monkeypatch, capsys):
