@@ -1,8 +1,9 @@
 """Beam search: the k likeliest beginnings of each translation go on together, in one batch.
 
 A translation y of n pieces, its end among them, has the score Σ_i log p(y_i | y_<i, x) / n^α; α = 0 leaves length alone. A
-sentence is done when k of its translations have ended, each among the k best continuations of a step; the best of them is
-taken. k = 1 takes the likeliest piece at each step; with a k that nothing falls out of, it is the best translation there is.
+sentence is done when k of its translations have ended, each among the k best continuations of a step, or when no beginning can
+become better than the best of them, which is taken. k = 1 takes the likeliest piece at each step; with a k that nothing falls
+out of, it is the best translation there is.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from ._attention import KeysValues
 from ._network import TranslationNetwork, seen
 
 BATCH = 64  # sentences that are translated together
-MORE = 10  # pieces that a translation may have beside twice its source's
+MORE = 10  # pieces that a translation may have beside one and a half times its source's
 
 
 def translations(
@@ -92,7 +93,7 @@ class Beams:
         self.mask, self.source = mask, network.decoder.source(network.encoder(ids, mask))
         self.before: list[KeysValues] = []
         self.rows = torch.arange(size, device=device)
-        self.limit = (2 * mask[:, 0, 0].sum(1) + MORE).clamp(max=network.architecture.positions)
+        self.limit = (3 * mask[:, 0, 0].sum(1) // 2 + MORE).clamp(max=network.architecture.positions)
         self.texts = torch.full((size, int(self.limit.max())), PAD, device=device)
         self.lengths = torch.zeros(size, dtype=torch.int64, device=device)
         self.pieces = torch.empty((size, beam, 0), dtype=torch.int64, device=device)
@@ -120,7 +121,8 @@ class Beams:
         self.total = going.values
         kept = self.pieces.gather(1, beginning[..., None].expand(-1, -1, u))
         self.pieces = torch.cat([kept, piece[..., None]], 2)
-        alive = (self.ended < self.k) & (self.total[:, 0] > -torch.inf)
+        within_reach = self.total[:, 0] / self.limit**self.penalty  # p ≤ 1, and no translation is longer
+        alive = (self.ended < self.k) & (within_reach > self.best)
         self._go_on(alive.nonzero()[:, 0], beginning)
 
     def _end(self, totals: Tensor, beginning: Tensor) -> None:

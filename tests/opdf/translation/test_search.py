@@ -44,20 +44,19 @@ def score(model, source, pieces, length_penalty):
 @pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0, 2.0])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_beam_that_loses_nothing_finds_the_best_of_all(monkeypatch, seed, length_penalty):
-    monkeypatch.setattr(
-        _search, "MORE", 1
-    )  # sources of 1 and 2 ids have translations of 3 and 5 pieces at most, with EOS
+    # sources of 2 and 1 ids have translations of 5 and 3 at most, EOS among them
+    monkeypatch.setattr(_search, "MORE", 2)
     model, sources = network(seed), [SOURCES[0], SOURCES[4]]
     found = translations(model, sources, 3**5, length_penalty)
     for source, ids in zip(sources, found, strict=True):
-        every = (p for n in range(2 * len(source) + 1) for p in itertools.product(range(3, 6), repeat=n))
+        every = (p for n in range(3 * len(source) // 2 + 2) for p in itertools.product(range(3, 6), repeat=n))
         best = max((score(model, source, pieces, length_penalty), pieces) for pieces in every)
         assert tuple(ids) == best[1]
 
 
 def greedy(model, source):
     """The likeliest piece again and again, a whole pass for each."""
-    read, limit = [BOS], min(2 * len(source) + _search.MORE, model.architecture.positions)
+    read, limit = [BOS], min(3 * len(source) // 2 + _search.MORE, model.architecture.positions)
     while len(read) < limit:
         said = logits(model, source, read)[-1]
         said[:EOS] = -torch.inf  # padding and beginning are never said
