@@ -93,19 +93,24 @@ def factors_of(
 
     make  `decompose` or `start` of its coordinates
 
-    One whose values are known is decomposed, and checked for NaN and Inf, at once, even where jit traces around it. Beside a
-    weight that is committed to no device they are so too: else all that a step returns would become committed, and the second
-    step compile anew.
+    One whose values are known is decomposed, and checked for NaN and Inf, at once, even where jit traces around it.
     """
     traced = isinstance(weight, jax.core.Tracer)
     try:
         with nullcontext() if traced else jax.ensure_compile_time_eval(), jax.default_matmul_precision("float32"):
             factors = make(out_in(weight, transposed), gauge=gauge, check_finite=not traced)
-            if not (traced or getattr(weight, "committed", False)):
-                factors = tuple(jax.device_get(f) if f.committed else f for f in factors)
-            return copied(factors)  # the weight itself may be among them, and both may be donated
+            return copied(placed_as(weight, factors))  # the weight itself may be among them, and both may be donated
     except TensorNetError as error:
         raise TensorNetError(f"{name}: {error}") from error
+
+
+def placed_as(weight: Array, arrays: Factors) -> Factors:
+    """Beside a weight that is committed to no device they are so too: else all that a step returns would become committed, and
+    the second step compile anew.
+    """
+    if isinstance(weight, jax.core.Tracer) or getattr(weight, "committed", False):
+        return arrays
+    return tuple(jnp.asarray(jax.device_get(a)) if getattr(a, "committed", False) else a for a in arrays)
 
 
 def copied(factors: Factors) -> Factors:

@@ -12,7 +12,7 @@ import tensornet as tn
 from tensornet import TensorNetError
 from tensornet.transfer import check_rule, lent, moved, reach, share, slopes, step_scales
 
-from ._state import Factors, TransferState, all_contracted
+from ._state import Factors, TransferState, all_contracted, placed_as
 from ._tree import named_leaves, named_states, out_in
 
 # What these keep is a sum of gradients: a step by it is as long as they are. All else with axes is of single entries.
@@ -68,7 +68,8 @@ def refuse_copies(init: Callable[[Any], Any], factors: Mapping[str, Factors]) ->
 
 
 def begin(plan: tn.Coordinated[Any], factors: Mapping[str, Factors], rules: Rules) -> TransferState:
-    return TransferState(jnp.zeros((), jnp.int32), _measured(plan, factors, rules))
+    scales = _measured(plan, factors, rules)
+    return TransferState(jnp.zeros((), jnp.int32), {n: placed_as(f[0], scales[n]) for n, f in factors.items()})
 
 
 def seen(factors: Mapping[str, Factors], state: TransferState) -> dict[str, Factors]:

@@ -57,16 +57,7 @@ def overparameterize(
     takes values as they are.
     """
     check_guard(guard)
-    if not (isinstance(plan, tn.Coordinated) and len(plan) and hasattr(tx, "update")):
-        raise TensorNetError(
-            f"overparameterize: got ({type(tx).__name__}, {type(plan).__name__}), needed an optax transformation and a plan "
-            f"with at least one weight, in this order"
-        )
-    if (alignment or lr_transfer) and not isinstance(plan, tn.Plan):
-        raise TensorNetError(
-            f"overparameterize: got a {type(plan).__name__} with alignment= or lr_transfer=, needed a Plan for these, because "
-            f"they are about tensors in which a weight is linear; pass lr_transfer=False and no alignment"
-        )
+    _check_arguments(tx, plan, alignment or lr_transfer)
     _transfer.check_transfer(lr_transfer)
     inner = optax.with_extra_args_support(tx)
     teacher: dict[str, Factors] = {}
@@ -120,6 +111,19 @@ def overparameterize(
         )
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _check_arguments(tx: Any, plan: Any, linear: Any) -> None:
+    if not (isinstance(plan, tn.Coordinated) and len(plan) and hasattr(tx, "update")):
+        raise TensorNetError(
+            f"overparameterize: got ({type(tx).__name__}, {type(plan).__name__}), needed an optax transformation and a plan "
+            f"with at least one weight, in this order"
+        )
+    if linear and not isinstance(plan, tn.Plan):
+        raise TensorNetError(
+            f"overparameterize: got a {type(plan).__name__} with alignment= or lr_transfer=, needed a Plan for these, because "
+            f"they are about tensors in which a weight is linear; pass lr_transfer=False and no alignment"
+        )
 
 
 def _aligned(
