@@ -7,7 +7,8 @@ import tensornet_torch
 NAMES = (
     "Format Network Path Mixed TensorNetError formats testing files Plan plan top importance suggest Alignment align "
     "MPO LowRank Kronecker BlockTensorTrain Monarch Tucker CP TensorRing ConvMPO Padded "
-    "distance norm save load fit Fit truncate approximate Truncation spectra entropy Suggestion Cost Machine draw step_scales"
+    "distance norm save load fit Fit truncate approximate Truncation spectra entropy Suggestion Cost Machine draw step_scales "
+    "Coordinates Generator Generators Generated Generation generators"
 )
 
 ATTRIBUTES = "shape shapes bonds num_params scale central auxiliary decompose contract linearize apply pullback"
@@ -20,6 +21,7 @@ def test_names_of_the_core():
 
 def test_names_of_the_adapters():
     both = "plan overparameterize Alignment compress dense receipt save_pretrained from_pretrained to_run from_run "
+    both += "generators generate "
     torch_names = both + "Overparameterized"
     jax_names = both + "OverparameterizedState materialize Factorized"
     assert set(torch_names.split()) <= set(dir(tensornet_torch))
