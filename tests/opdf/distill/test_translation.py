@@ -44,7 +44,11 @@ def test_the_student_translates_what_the_summary_says(done):
     greedy = translator.translate([files.pair(100 + n)[0] for n in range(8)], beam=1)
     assert scores(task, np.array(greedy, object), task.dev.labels) == pytest.approx(summary["dev"])
     assert summary["signature"].startswith("nrefs:1|case:mixed")
-    assert summary["signature"] in (config.out / "README.md").read_text()
+    card = (config.out / "README.md").read_text()
+    assert summary["signature"] in card
+    assert "from opdf.translation import load" in card
+    assert "It learnt from its teacher's translations" in card
+    assert 'metrics: ["sacrebleu"]' in card
     assert summary["teacher"]["latency_ms"] > 0
 
 
@@ -64,6 +68,14 @@ def test_a_run_goes_on_from_its_student(done, tmp_path):
     again = tiny_runs.translations(tmp_path, teacher__source=str(config.out / "student"), teacher__epochs=0.0)
     again = dataclasses.replace(again, student=dataclasses.replace(again.student, layers=1))
     assert distill(again)["teacher"]["test"] == pytest.approx(summary["test"])
+
+
+def test_weights_of_both_stacks_are_generated(done, tmp_path):
+    config, _ = done
+    changes = {"generator__on": True, "generator__share": 1.0, "student__width": 8, "student__heads": 2}
+    summary = distill(tiny_runs.translations(tmp_path, cache=str(config.cache), host="labels", **changes))
+    assert summary["student"]["training_parameters"] > 2 * summary["student"]["parameters"]
+    assert translation.load(tmp_path / "run" / "student").network.architecture.width == 8
 
 
 def test_targets_are_the_teachers_translations(done):
