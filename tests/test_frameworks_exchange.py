@@ -120,7 +120,8 @@ def test_only_adam_means_the_same_to_both():
     injected = optax.inject_hyperparams(optax.adam)(learning_rate=0.1)
     plan, _, p, state = jax_start(0, injected)
     run = tnj.to_run(plan, p, state)
-    _, state = tnj.from_run(Run(run.formats, run.values, {"mu": run.values, "nu": run.values}, 4), plan, p, state)
+    gone_on = Run(run.formats, run.values, {"mu": run.values, "nu": run.values}, 4, run.scales)
+    _, state = tnj.from_run(gone_on, plan, p, state)
     assert float(state.inner.hyperparams["learning_rate"]) == pytest.approx(0.1)
     assert int(state.inner.count) == 4
 
@@ -196,10 +197,11 @@ def test_a_run_goes_into_the_boxes_of_nnx_and_out_again():
     values, *moments = (
         {"kernel": tuple(rng.random(s) for s in plan["kernel"].shapes), "bias": (rng.random(6),)} for _ in range(3)
     )
-    run = Run(dict(plan.formats), values, dict(zip(("mu", "nu"), moments, strict=True)), 7)
+    scales = {"kernel": (0.5, 0.25)}
+    run = Run(dict(plan.formats), values, dict(zip(("mu", "nu"), moments, strict=True)), 7, scales)
     begun, resumed = tnj.from_run(run, plan, p, state)
     assert jax.tree.structure((begun, resumed)) == jax.tree.structure((p, state))
     again = tnj.to_run(plan, begun, resumed)
-    assert again.step == 7
+    assert (again.step, again.scales) == (7, scales)
     for ours, theirs in ((again.values, values), *((again.moments[k], run.moments[k]) for k in run.moments)):
         assert all(np.allclose(a, b, rtol=1e-6) for n in theirs for a, b in zip(ours[n], theirs[n], strict=True))

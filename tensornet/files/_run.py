@@ -102,7 +102,8 @@ class Run:
         if bool(self.scales) != scaled:
             raise TensorNetError(
                 f"Run: it is {'with' if self.scales else 'without'} lr_transfer, and what is to go on from it is not; needed "
-                f"the same, because a learning rate means another thing with it; pass lr_transfer to overparameterize as then"
+                f"the same, because a learning rate means another thing with it; pass lr_transfer={bool(self.scales)} to "
+                f"overparameterize, as then"
             )
 
     def save(self, path: str | os.PathLike[str], /) -> None:
