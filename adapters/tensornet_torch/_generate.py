@@ -63,7 +63,8 @@ def generate(
     The model becomes the generated student at once and is it after every step: same modules, same parameters, same
     state_dict keys. Phase 2 is going on without this optimiser: make a dense one over the same model.
 
-    optimizer  over the student's parameters, not yet stepped; it becomes the inner one
+    optimizer  over the student's parameters, not yet stepped; it becomes the inner one. Its weight decay acts on all of a
+               generator: maps, scale and shift
     plan       from `generators(model, teacher)`
     teacher    the model, or its state_dict(); its weights are constants, on the student's device, and in no state_dict: a
                digest of them is, by which another teacher is refused

@@ -11,7 +11,7 @@ from .._coordinates import Coordinates
 from .._errors import TensorNetError
 from .._gauge import Gauge
 from ..files._raw import to_bytes
-from ._modes import beside, through
+from ._linear import mapped, mixed, of_layers, of_maps
 from ._start import STARTS, begun
 
 if TYPE_CHECKING:
@@ -84,54 +84,20 @@ class Generated(Coordinates):
 
     def with_products(self, factors: Sequence[Array], /) -> tuple[Array, tuple[Array, ...]]:
         self.check_factors(factors)
-        mixed = self.mixed(factors)
-        bent = namespace(*factors).tanh(self.mapped(factors, mixed, self.generator.order))
-        return factors[-2] * bent + factors[-1], (mixed, bent)
+        m = mixed(self.generator, self.layers, factors)
+        bent = namespace(*factors).tanh(mapped(self.generator, factors, m, self.generator.order))
+        return factors[-2] * bent + factors[-1], (m, bent)
 
     def pullback(
         self, factors: Sequence[Array], gradient: Array, /, *, products: Sequence[Array] | None = None
     ) -> tuple[Array, ...]:
         """With G = dL/dS:  dL/dB = G,  dL/dW = G ⊙ tanh Ŝ,  D = dL/dŜ = G ⊙ W ⊙ (1 − tanh² Ŝ), and Ŝ is multilinear."""
         self._check_gradient(gradient, self.check_factors(factors))
-        mixed, bent = products or self.with_products(factors)[1]
-        xp, g = namespace(*factors), gradient
-        d = g * factors[-2] * (1 - bent * bent)
-        maps = tuple(self._of_map(factors, mixed, d, axis) for axis in self.generator.mapped)
-        return (*maps, *self._of_layers(factors, d), g * bent, xp.astype(g, factors[-1].dtype, copy=True))
-
-    def mixed(self, factors: Sequence[Array]) -> Array:
-        """M = Σ_l v_l T_l, v = W_L w: (*lead, *teacher); without lead axes where there is one T."""
-        xp, like = namespace(*factors), factors[-1]
-        layers = [xp.astype(t, like.dtype, copy=False) for t in self.layers]
-        if self.generator.depth == 1:
-            return layers[0]
-        square, weights = factors[-4], factors[-3]
-        v = xp.matmul(square, weights[..., None])[..., 0]
-        parts = [_spread(v[..., k], t) * t for k, t in enumerate(layers)]
-        return sum(parts[1:], parts[0])
-
-    def mapped(self, factors: Sequence[Array], x: Array, axes: Sequence[int]) -> Array:
-        """x ×_k W_k for each k of `axes`."""
-        n, place = len(self.shape), self.generator.mapped.index
-        for axis in axes:
-            x = through(x, n, axis, factors[place(axis)])
-        return x
-
-    def _of_map(self, factors: Sequence[Array], mixed: Array, d: Array, axis: int) -> Array:
-        """dL/dW_k = Σ (M ×_{j≠k} W_j) D over all axes but k."""
-        others = [k for k in self.generator.order if k != axis]
-        return beside(self.mapped(factors, mixed, others), d, len(self.shape), axis)
-
-    def _of_layers(self, factors: Sequence[Array], d: Array) -> tuple[Array, ...]:
-        """dL/dv_l = ⟨T_l, D ×_k W_kᵀ⟩,  dL/dW_L = dL/dv wᵀ,  dL/dw = W_Lᵀ dL/dv."""
-        if self.generator.depth == 1:
-            return ()
-        xp, n = namespace(*factors), len(self.shape)
-        for axis in reversed(self.generator.order):
-            d = through(d, n, axis, xp.matrix_transpose(factors[self.generator.mapped.index(axis)]))
-        inner = [xp.sum(xp.astype(t, d.dtype, copy=False) * d, axis=tuple(range(-n, 0))) for t in self.layers]
-        dv, (square, weights) = xp.stack(inner, axis=-1), factors[-4:-2]
-        return dv[..., :, None] * weights[..., None, :], xp.matmul(xp.matrix_transpose(square), dv[..., None])[..., 0]
+        m, bent = products or self.with_products(factors)[1]
+        d = gradient * factors[-2] * (1 - bent * bent)
+        maps = of_maps(self.generator, factors, m, d)
+        shift = namespace(*factors).astype(gradient, factors[-1].dtype, copy=True)  # dL/dS stays its owner's
+        return (*maps, *of_layers(self.generator, self.layers, factors, d), gradient * bent, shift)
 
     @cached_property
     def digest(self) -> str:
@@ -146,8 +112,3 @@ class Generated(Coordinates):
 
     def __repr__(self) -> str:
         return f"{self.generator!r} over the teacher {self.digest}"
-
-
-def _spread(scalar: Array, like: Array) -> Array:
-    """(*lead,) → (*lead, 1 … 1), to multiply a weight by."""
-    return namespace(scalar).reshape(scalar, (*scalar.shape, *[1] * like.ndim))

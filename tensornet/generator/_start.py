@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from array_api_compat import device
 
 from .._arrays import Array, checked_weight, eye, namespace, working_dtype
+from ._linear import mapped, mixed
 from ._selection import selected
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def begun(generated: "Generated", w: Array, *, check_finite: bool) -> tuple[Arra
     if generated.begins == "published":
         return (*_published(generated, one), one, zero)
     linear = _informed(generator, one)
-    s = generated.mapped(linear, generated.mixed([*linear, one, zero]), generator.order)
+    s = mapped(generator, linear, mixed(generator, generated.layers, [*linear, one, zero]), generator.order)
     bent = xp.tanh(s)
     # W = Ŝ/tanh Ŝ, and its limit 1 where Ŝ is 0
     return (*linear, xp.where(bent == 0, one, s / xp.where(bent == 0, one, bent)), zero)
