@@ -119,7 +119,7 @@ def _backed(plan: tn.Coordinated[Any], name: str, old: Factors, part: Array, hel
 def _before(plan: tn.Coordinated[Any], name: str, factors: Factors, leaf: Array) -> Array:
     """W before the step, from the factors where its own dtype has rounded it."""
     if leaf.dtype == factors[0].dtype:
-        return leaf
+        return jnp.asarray(leaf)
     return all_contracted(plan, {name: factors})[0][name]
 
 
