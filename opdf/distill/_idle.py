@@ -39,6 +39,7 @@ def _rules(config: Config) -> Iterator[Rule]:
     made, tuned = teacher.source is None, teacher.epochs > 0
     yield not made, tuple(f"teacher.{key}" for key in SIZES), "teacher.source says what the teacher is"
     yield task.name != "translation", TRANSLATION, "the task is no translation"
+    yield task.name == "translation", ("teacher.kind",), "a translation has one kind of network"
     yield not tuned, ("teacher.lr", "teacher.seed", "teacher.whole_train"), "the teacher is not fine-tuned"
     yield tuned and task.train_size is None, ("teacher.whole_train",), "the student has the whole of train too"
     yield (

@@ -185,3 +185,5 @@ def test_what_only_translations_have_is_idle_elsewhere(tmp_path):
     config = tiny_runs.images(tmp_path, translation__beam=3, student__decoder=2)
     assert {line.partition(" = ")[0] for line in idle(config)} == {"translation.beam", "student.decoder"}
     assert list(idle(tiny_runs.translations(tmp_path, translation__beam=3, student__decoder=2))) == []
+    (line,) = idle(tiny_runs.translations(tmp_path, teacher__kind="vit"))
+    assert line.startswith("teacher.kind = vit is not read")
