@@ -1,4 +1,4 @@
-"""The one thing that the paper says about learning rates: the best one falls as the scale rises."""
+"""The one thing that the paper says about learning rates of plain factors: the best one falls as the scale rises."""
 
 import math
 
@@ -12,9 +12,11 @@ BEST = ((1.2, 1e-5), (1.4, 5e-6), (1.6, 4e-6))
 
 
 def suggest_lr(lr: float, plan: tn.Plan, model: nn.Module) -> float:
-    """Where to begin the search for a learning rate of the planned model, given that of the dense one.
+    """Where to begin the search for a learning rate of plain factors (lr_transfer=False), given that of the dense model.
 
         lr · s^−p  for the scale s = parameters in training / parameters at inference, at most 1.6
+
+    With lr_transfer, the default of `overparameterize`, take the dense model's rate itself and not this one.
 
     p = 3.2 is the slope of a straight line through the logarithms of the three points of Fig. 2(b) of arXiv 2411.06448
     (DBKD, MRPC; s = 1.2, 1.4, 1.6), which it meets within 15 %. That is all there is: one task, one method, one layout. Beyond
