@@ -19,6 +19,8 @@ CASES = {
     "kd.weights_outside": ({"kd.weights_outside": True}, "kd.weights is 0"),
     "kd.alpha": ({"kd.alpha": 0.1, "host": "labels"}, "the host is labels"),
     "lgtm.influence": ({"lgtm.influence": 0.1}, "the host is kd"),
+    "generator.share": ({"generator.share": 0.3}, "generator.on is false"),
+    "student.start": ({"student.start": "random", "generator.on": True}, "generators make all of the student"),
     "opdf.cores": ({"opdf.cores": 3}, "opdf.on is false"),
     "opdf.alignment_end": ({"opdf.alignment_end": 3.0, "opdf.on": True}, "opdf.alignment is 0"),
     "opdf.resync_every": (
