@@ -108,9 +108,10 @@ def placed_as(weight: Array, arrays: Factors) -> Factors:
     """Beside a weight that is committed to no device they are so too: else all that a step returns would become committed, and
     the second step compile anew.
     """
-    if isinstance(weight, jax.core.Tracer) or getattr(weight, "committed", False):
+    traced = any(isinstance(a, jax.core.Tracer) for a in (weight, *arrays))
+    if traced or getattr(weight, "committed", False):
         return arrays
-    return tuple(jnp.asarray(jax.device_get(a)) if getattr(a, "committed", False) else a for a in arrays)
+    return tuple(jnp.asarray(jax.device_get(a)) if a.committed else a for a in arrays)
 
 
 def copied(factors: Factors) -> Factors:

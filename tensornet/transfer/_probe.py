@@ -16,7 +16,7 @@ def probe(shape: tuple[int, ...], like: Array) -> Array:
     xp = namespace(like)
     rows, cols = shape[0], math.prod([*shape[1:]])
     row, col = (xp.arange(n, dtype=xp.int32, device=device(like)) for n in (rows, cols))
-    mixed = _mixed(xp, _mixed(xp, row + 1)[:, None] + col)
+    mixed = _mixed(xp, _mixed(xp, row + 1)[:, None] + col[None, :])
     real = xp.real(like).dtype if xp.isdtype(like.dtype, "complex floating") else like.dtype
     upper = xp.astype(xp.bitwise_and(mixed, (1 << 23) - 1), real)  # 23 bits: exact in float32, and 2 x + 1 too
     return xp.reshape(((2 * upper + 1) / 2**23 - 1) * 3**0.5, shape)

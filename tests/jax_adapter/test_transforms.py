@@ -13,9 +13,10 @@ import tensornet_jax as tnj
 GAUGES = [None, "procrustes", "none", "invariant"]
 
 
-def ours(p, inner=None, gauge=None, **options):
+def ours(p, inner=None, gauge=None, lr_transfer=True, **options):
     alignment = gauge and tnj.Alignment(params(9, p["fc"]["kernel"].dtype), weight=0.3, gauge=gauge, every=2)
-    return tnj.overparameterize(inner or optax.adamw(1e-2), plan(p, **options), alignment=alignment)
+    made = plan(p, **options)
+    return tnj.overparameterize(inner or optax.adamw(1e-2), made, alignment=alignment, lr_transfer=lr_transfer)
 
 
 # ---- grad -----------------------------------------------------------------------------------------------------------
@@ -186,7 +187,7 @@ def test_shapes_are_known_without_arrays(gauge):
 def test_the_teachers_gram_matrices_are_made_once():
     """The state holds them: an update contracts the student alone."""
     p = params(0)
-    tx = ours(p, optax.sgd(0.1), "invariant", cores=3)
+    tx = ours(p, optax.sgd(0.1), "invariant", lr_transfer=False, cores=3)
     state = tx.init(p)
     assert state.alignment.teacher == {}
     fmt, teacher = plan(p, cores=3)[NAME], params(9)["fc"]["kernel"].T
