@@ -114,6 +114,12 @@ def _together(config: Config) -> Iterator[str]:
             f"opdf.alignment = {opdf.alignment} with opdf.on = false, needed both, because only factors are aligned; set "
             f"opdf.on, or take kd.weights, which pulls weights to weights"
         )
+    if config.training.precision != "float32" and config.host not in ("kd", "labels"):
+        yield (
+            f"training.precision = {config.training.precision!r} with host = {config.host!r}, needed 'float32' or the host "
+            f"'kd' or 'labels', because the others go through layers and gradients of their own, which 16 bits would round; take "
+            f"training.matmul = 'medium'"
+        )
     if config.teacher.source is None and text:
         yield (
             "teacher.source is missing, needed the folder (or name) of an encoder, because text has no teacher of its own; "

@@ -16,6 +16,11 @@ def in_jax(config: Config) -> Iterator[str]:
             f"host = {config.host!r} with training.backend = 'jax', needed 'kd' or 'labels' there, because the others are "
             f"written for PyTorch's modules; take training.backend = 'torch'"
         )
+    if config.training.precision != "float32":
+        yield (
+            f"training.precision = {config.training.precision!r} with training.backend = 'jax', needed 'float32' there, "
+            f"because it is PyTorch's autocast; take training.matmul = 'medium', or training.backend = 'torch'"
+        )
     for name in INSIDE:
         if config.host == "kd" and (weight := getattr(config.kd, name)) > 0:
             yield (

@@ -96,6 +96,9 @@ class Training:
     matmul: Literal["highest", "high", "medium"] = "highest"
     """Products of float32 matrices, as torch.set_float32_matmul_precision names them: high is TF32 on a GPU, medium what is
     fastest, bfloat16 on much hardware."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What networks compute in while they learn: bfloat16 is PyTorch's autocast, for the hosts kd and labels. Weights, factors,
+    losses, what the teacher says and what is scored stay float32."""
     device: str = "cpu"
     """cpu, cuda, cuda:1 … (PyTorch)."""
 

@@ -80,7 +80,8 @@ class TorchEngine(Engine):
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.zero_grad()
-        terms = self.host.terms(batch, step)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.training.precision == "bfloat16"):
+            terms = self.host.terms(batch, step)
         loss = torch.stack(list(terms.values())).sum()
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.trained.values(), self.training.max_grad_norm)

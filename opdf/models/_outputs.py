@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 from transformers.masking_utils import create_bidirectional_mask
 
@@ -33,6 +34,7 @@ def outputs(model: nn.Module, inputs: Inputs, wanted: Collection[str] = ("logits
                           2 on fewer and wider tokens
             "scores"      a tuple of (b, heads, t, t), ⟨query, key⟩/√(d/heads) of each layer before mask and softmax
             "ffn"         a tuple of (b, t, d), W₂ φ(W₁ h + b₁) + b₂ of each layer before dropout, residual and norm
+    returns: float32 at least, under autocast too
     raises: TensorNetError for what is not known, or scores of a network without attention
     """
     if unknown := sorted(set(wanted) - set(WANTED)):
@@ -55,7 +57,7 @@ def outputs(model: nn.Module, inputs: Inputs, wanted: Collection[str] = ("logits
             said["hidden"] += (hidden,)
     if "logits" in wanted:
         said["logits"] = answer(model, hidden, inputs)
-    return {name: said[name] for name in wanted}
+    return {name: _lifted(said[name]) for name in wanted}
 
 
 def _of_translation(model: TranslationNetwork, inputs: Inputs, wanted: Collection[str]) -> dict[str, Any]:
@@ -64,7 +66,14 @@ def _of_translation(model: TranslationNetwork, inputs: Inputs, wanted: Collectio
             f"outputs: wanted {', '.join(inner)} of a translation network, needed logits alone, because it has two stacks of "
             f"layers, of which none is the one; leave out what looks inside the teacher"
         )
-    return {"logits": model(inputs)} if wanted else {}
+    return {"logits": _lifted(model(inputs))} if wanted else {}
+
+
+def _lifted(said: Any) -> Any:
+    """Under autocast a network says 16-bit numbers; losses are of float32 at least."""
+    if isinstance(said, tuple):
+        return tuple(map(_lifted, said))
+    return said.to(torch.promote_types(said.dtype, torch.float32))
 
 
 def layers(model: nn.Module) -> nn.ModuleList:

@@ -7,12 +7,10 @@ import tensornet as tn
 from tensornet import Format, _distance, _norm
 from tensornet._arrays import checked_weight
 from tensornet._lookup import check_ids
-from tensornet.testing import _alignment, _measure, check_format
+from tensornet.testing import _alignment, _measure, check_format, laws
 
 CASES = [  # every case compiles anew, for many seconds: each format once, each dtype twice
     (tn.MPO((2, 1, 3), (3, 1, 2)), "float32"),
-    (tn.MPO((2, 3, 2), (3, 2, 2), bonds=(3, 3)), "float64"),
-    (tn.LowRank(4, 9), "float32"),
     (tn.LowRank(5, 3), "float64"),
     (tn.Kronecker((2, 3), (3, 2)), "complex64"),
     (tn.CP((2, 2), (3,)), "float32"),
@@ -24,7 +22,9 @@ CASES = [  # every case compiles anew, for many seconds: each format once, each 
     (tn.MPO.for_shape((5, 7), cores=2, pad=True), "float64"),
 ]
 if EVERYTHING:
-    CASES = [(fmt, dtype) for fmt, _ in CASES for dtype in DTYPES]
+    FORMATS = [fmt for fmt, _ in CASES] + [tn.MPO((2, 3, 2), (3, 2, 2), bonds=(3, 3)), tn.LowRank(4, 9)]
+    CASES = [(fmt, dtype) for fmt in FORMATS for dtype in DTYPES]
+EAGER = "the error of a truncation is within its bound"  # it looks at values at each step: jit changes nothing in it
 
 
 @pytest.fixture
@@ -63,7 +63,8 @@ def jitted(monkeypatch):
 @pytest.mark.parametrize(("fmt", "dtype"), CASES, ids=str)
 def test_laws_hold_under_jit(fmt, dtype, jitted):
     xp = BY_NAME["jax"].xp
-    check_format(fmt, xp=xp, dtype=getattr(xp, dtype))
+    only = laws() if EVERYTHING else set(laws()) - {EAGER}
+    check_format(fmt, xp=xp, dtype=getattr(xp, dtype), only=only)
 
 
 @pytest.mark.parametrize("fmt", [tn.MPO((2, 1), (1, 3)), tn.CP((2,), (3,), 1, (2,))], ids=str)  # the second searches

@@ -12,13 +12,14 @@ import optax
 import pytest
 from jax.sharding import Mesh, PartitionSpec
 from jax_adapter.small import params, plan
+from libraries import EVERYTHING
 
 import tensornet_jax as tnj
 
 SCRIPT = Path(__file__).with_name("sharded_run.py")
 
 
-@pytest.fixture(scope="module", params=["float32", "float64"])
+@pytest.fixture(scope="module", params=["float32", "float64"] if EVERYTHING else ["float64"])
 def ran(request):
     environment = {
         **os.environ,

@@ -192,6 +192,14 @@ def host_in_jax(folder):
     return fashion(folder, host="lgtm", training__backend="jax"), "host = 'lgtm' with training.backend = 'jax'"
 
 
+def bfloat16_in_jax(folder):
+    return fashion(folder, training__precision="bfloat16", training__backend="jax"), "needed 'float32' there"
+
+
+def bfloat16_with_replaced_layers(folder):
+    return mrpc(folder, training__precision="bfloat16", host="theseus"), "host = 'theseus', needed 'float32' or"
+
+
 def loss_that_is_no_number(folder):
     return fashion(folder, training__lr=1e30, opdf__on=False, opdf__alignment=0.0), "the loss of step"
 
@@ -230,6 +238,8 @@ CASES = (
     host_for_texts,
     decisions_of_numbers,
     host_in_jax,
+    bfloat16_in_jax,
+    bfloat16_with_replaced_layers,
     loss_that_is_no_number,
 )
 
