@@ -117,7 +117,7 @@ def _together(config: Config) -> Iterator[str]:
     if config.training.precision != "float32" and config.host not in ("kd", "labels"):
         yield (
             f"training.precision = {config.training.precision!r} with host = {config.host!r}, needed 'float32' or the host "
-            f"'kd' or 'labels', because the others go through layers and gradients of their own, which 16 bits would round; take "
+            f"'kd' or 'labels', because the others go through layers and gradients of their own, which 16 bits round; take "
             f"training.matmul = 'medium'"
         )
     if config.teacher.source is None and text:
