@@ -47,13 +47,14 @@ def carried_out(
     exported = export()
     facts = dict(done.facts)
     sizes = {"parameters": parameters, "training_parameters": facts.pop("training_parameters")}
-    times = latencies(task.dev.batch(np.arange(min(LATENCY_ROWS, len(task.dev)))))
+    rows = min(LATENCY_ROWS, len(task.dev))
+    times = latencies(task.dev.batch(np.arange(rows)))
     return {
         "dev": done.dev,
         "test": test,
         "teacher": {**teacher, "latency_ms": times[0]},
         "student": {**sizes, "latency_ms": times[1]},
-        "latency_rows": LATENCY_ROWS,
+        "latency_rows": rows,
         **exported,
         **facts,
         "best_step": done.best_step,

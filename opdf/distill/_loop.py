@@ -1,7 +1,7 @@
 """The training loop, in any framework: it can be killed anywhere, and goes on to the same bits."""
 
 import math
-import statistics
+import platform
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from . import _state
 from ._config import Training
 from ._engine import Engine
 from ._order import Steps, rate
+from ._times import Times
 
 CHECKPOINT, BEST = "checkpoint.safetensors", "best.{}.safetensors"  # of a step
-SETTLING = 5  # steps of a process whose times do not count: the first ones allocate
 
 Told = Callable[[str, int, int, str], None]  # phase, done, total, what else is to be said
 
@@ -32,7 +32,7 @@ class Trained:
     """best_step  the step after which dev was best, and the student that is shipped
     dev        its scores there
     seconds    spent in steps, over all resumptions
-    step_ms    the median step, once it had settled; None if there were too few
+    step_ms    the median step, of two phases their mean by steps, once it had settled; None if there were too few
     facts      the engine's, of the last step
     """
 
@@ -61,12 +61,13 @@ def train(
     trackers  are given each record, beside metrics.jsonl
     raises: TensorNetError when the loss is NaN or Inf
     """
-    at: dict[str, Any] = {"step": 0, "best_step": 0, "dev": {}, "seconds": 0.0, "times": []}
+    at: dict[str, Any] = {"step": 0, "best_step": 0, "dev": {}, "seconds": 0.0}
+    times = Times((engine.switch, steps.total - engine.switch), platform.node())
     path = folder / CHECKPOINT
     if path.exists():
         at = _resumed(engine, path, made_of)
+        times.resume(at.pop("times"))
     saved = at["best_step"]  # that the checkpoint speaks of
-    times: list[float] = []
     with Metrics.resumed(folder, at["step"] or -1) as metrics:
         if not at["step"] and (start := engine.probe()):
             metrics.log({"step": 0, **start})
@@ -75,8 +76,9 @@ def train(
             lr = rate(training, step, steps.total, engine.switch)
             record = engine.step(steps.rows(step), step, lr)
             _check(record, step)
-            times.append(time.perf_counter() - begun)
-            at |= {"step": step + 1, "seconds": at["seconds"] + times[-1]}
+            took = time.perf_counter() - begun
+            times.add(step, took)
+            at |= {"step": step + 1, "seconds": at["seconds"] + took}
             record = {"step": step + 1, "epoch": steps.epoch(step + 1), "lr": lr, **record, "seconds": at["seconds"]}
             if step + 1 in steps.evaluated:
                 record |= _evaluated(engine, task, at, folder)
@@ -85,14 +87,12 @@ def train(
                 tracker.log(record)
             told("train", step + 1, steps.total, _said(record, at, task))
             if training.checkpoint_every and (step + 1) % training.checkpoint_every == 0 and step + 1 < steps.total:
-                at["times"], times = [*at["times"], *times[SETTLING:]][-1000:], times[:SETTLING]
-                _state.write(path, {"at": at, "made_of": made_of, "engine": engine.state()})
+                here = at | {"times": times.state()}
+                _state.write(path, {"at": here, "made_of": made_of, "engine": engine.state()})
                 saved = at["best_step"]
     facts = engine.facts()  # before weights of another step take the place of those that the factors contract to
     engine.restore(_state.read(folder / BEST.format(at["best_step"])))
-    settled = [*at["times"], *times[SETTLING:]]
-    step_ms = 1e3 * statistics.median(settled) if settled else None
-    return Trained(at["best_step"], at["dev"], at["seconds"], step_ms, facts)
+    return Trained(at["best_step"], at["dev"], at["seconds"], times.median_ms(), facts)
 
 
 def tidied(folder: Path, steps: Collection[int] = ()) -> None:

@@ -1,9 +1,11 @@
 """The two phases of Weight Distillation, in any framework."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+
+import tensornet as tn
 
 from ._config import Generator
 
@@ -17,6 +19,17 @@ def begins(options: Generator, seed: int) -> dict[str, Any]:
     """What `generate` takes of a start; random numbers are NumPy's, so that they are the same in both frameworks."""
     normal: Callable[..., Any] = np.random.default_rng(seed).standard_normal
     return {"start": options.start} | ({"normal": normal} if options.start == "published" else {})
+
+
+def of_generators(plan: tn.Plan | tn.Generators | None, sizes: Mapping[str, int]) -> dict[str, int]:
+    """What a summary says of generators, and of the parameters in training: the more of both phases. Nothing without them.
+
+    sizes  entries of each weight that is trained densely
+    """
+    if not isinstance(plan, tn.Generators):
+        return {}
+    first = plan.num_params + sum(size for name, size in sizes.items() if name not in plan)
+    return {"generator_parameters": plan.num_params, "training_parameters": max(first, sum(sizes.values()))}
 
 
 def other_heads(teacher: int | None, student: int | None) -> tuple[int, int] | None:

@@ -41,7 +41,7 @@ class FineTuning:
         training = replace(config.training, **taken)
         made_of = {"task": task.digest("train"), "dev": task.digest("dev"), "start": start, **_described(config)}
         if task.kind == "translation":
-            made_of["smoothing"] = config.translation.smoothing
+            made_of |= {"smoothing": config.translation.smoothing, "positions": config.task.max_length}
         free = ("checkpoint_every", "device", "threads")
         same = {k: v for k, v in asdict(training).items() if k not in free} | {"backend": "torch"}
         home = folder / key_of({**made_of, "training": same})
@@ -98,6 +98,7 @@ def said_by(
         "host": host,
         "fields": list(fields),
         "batch_size": size,
+        "matmul": config.training.matmul,
         **_described(config),
     }
     home = folder / key_of(note)
@@ -116,9 +117,16 @@ def judged(
     """
     parts = {"dev": task.dev, "test": task.test}
     digests = {name: task.digest(name) for name in parts}
-    of = {"teacher": teacher, "metrics": task.metrics, **digests, **_described(config)}
+    of = {
+        "teacher": teacher,
+        "metrics": task.metrics,
+        "matmul": config.training.matmul,
+        **digests,
+        **_described(config),
+    }
     if task.kind == "translation":
         of |= {"beam": config.translation.beam, "length_penalty": config.translation.length_penalty}
+        of["positions"] = config.task.max_length
     path = folder / f"{key_of(of)}.json"
     if path.exists():
         return dict(json.loads(path.read_text(encoding="utf-8")))

@@ -21,7 +21,7 @@ from ._cache import Taught
 from ._config import Config, Opdf, Training, Translation
 from ._engine import BETAS, EPS, Array, Engine
 from ._generating import generators
-from ._phases import begins, switch
+from ._phases import begins, of_generators, switch
 from ._plan import pairs_of, plan_of
 from ._planned import alignment_weight
 
@@ -33,6 +33,7 @@ class TorchEngine(Engine):
         self.training, self.host, self.examples, self.taught = config.training, host, examples, taught
         self.translation = config.translation
         host.smoothing = config.translation.smoothing if host.task.kind == "translation" else 0.0
+        host.bfloat16 = config.training.precision == "bfloat16"
         self.device = torch.device(config.training.device)
         self.trained = _marked(host)
         inner = _adamw(self.trained, config.training)
@@ -80,8 +81,7 @@ class TorchEngine(Engine):
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.zero_grad()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.training.precision == "bfloat16"):
-            terms = self.host.terms(batch, step)
+        terms = self.host.terms(batch, step)
         loss = torch.stack(list(terms.values())).sum()
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.trained.values(), self.training.max_grad_norm)
@@ -134,13 +134,12 @@ class TorchEngine(Engine):
         self.host.student.load_state_dict(_from_arrays(weights))
 
     def facts(self) -> dict[str, Any]:
-        first = {"generator_parameters": self.plan.num_params} if isinstance(self.plan, tn.Generators) else {}
-        held = [p for group in self.optimizer.param_groups for p in group["params"]]
-        if not isinstance(self.optimizer, tnt.Overparameterized):
-            return {"training_parameters": sum(p.numel() for p in held), **first}
-        held = list(self.optimizer.held().values())
-        held_entries = sum(p.numel() for p in held)
-        return {"training_parameters": held_entries, "fold_error": self._fold_error(self.optimizer), **first}
+        said = of_generators(self.plan, {name: p.numel() for name, p in self.trained.items()})
+        if isinstance(self.optimizer, tnt.Overparameterized):
+            held = sum(p.numel() for p in self.optimizer.held().values())
+            return {"training_parameters": held, "fold_error": self._fold_error(self.optimizer), **said}
+        held = sum(p.numel() for group in self.optimizer.param_groups for p in group["params"])
+        return {"training_parameters": held, **said}
 
     def _fold_error(self, optimizer: tnt.Overparameterized) -> float:
         """max over weights of ‖W − contract(T)‖/‖W‖, of the last step's factors."""

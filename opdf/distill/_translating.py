@@ -23,7 +23,8 @@ def retold(
     """
     t = config.translation
     note = {"teacher": of_teacher, "examples": task.digest("train"), "beam": t.beam, "length_penalty": t.length_penalty}
-    note |= {"heads": teacher.architecture.heads}
+    architecture = teacher.architecture
+    note |= {"heads": architecture.heads, "positions": architecture.positions, "matmul": config.training.matmul}
     home = folder / key_of(note)
     found = retold_by(teacher, examples, t.beam, t.length_penalty, home, lambda n, of: told("retell", n, of, ""))
     describe(home, note)

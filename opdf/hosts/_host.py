@@ -6,7 +6,7 @@ then moves those weights or their factors is none of its business, so that every
 
 import abc
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..models.networks import outputs
 from ..tasks import Examples, Task
 
 
@@ -41,6 +42,8 @@ class Host(abc.ABC):
 
     smoothing: float = 0.0
     """ε of the cross-entropy with labels; the engine sets it, of translations alone."""
+    bfloat16: bool = False
+    """Whether the student computes in 16 bits while it learns; the engine sets it. See `said`."""
     lr: float = math.nan
     """The student's learning rate of the step at hand; the loop sets it before `before`."""
 
@@ -71,6 +74,11 @@ class Host(abc.ABC):
     @abc.abstractmethod
     def terms(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Name → weighted term; the student's loss is their sum."""
+
+    def said(self, inputs: Mapping[str, Tensor], wanted: Collection[str] = ("logits",)) -> dict[str, Any]:
+        """`outputs` of the student while it learns; under autocast where `bfloat16`, and that is all that is."""
+        with torch.autocast(next(iter(inputs.values())).device.type, torch.bfloat16, enabled=self.bfloat16):
+            return outputs(self.student, inputs, wanted)
 
     def state(self) -> dict[str, Tensor]:
         """What of the host changes in training beside the student; a run is resumed from it to the last bit."""

@@ -15,7 +15,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..models.networks import outputs
 from ..tasks import Task
 from ._answers import answered as answered
 from ._answers import answers, check_answers
@@ -47,7 +46,7 @@ class KD(Host):
         return self.inside.teach(inputs)
 
     def terms(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        said = outputs(self.student, batch.inputs, ("logits", *self.inside.wanted))
+        said = self.said(batch.inputs, ("logits", *self.inside.wanted))
         theirs = asked(self.inside.teacher, batch.inputs, "logits") if self.live else batch.teacher
         terms = answers(self.options, said["logits"], theirs["logits"], batch.labels, self.smoothing)
         terms |= self.inside.terms(said, batch)

@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ..models.networks import outputs
 from ._answers import supervised as supervised
 from ._host import Batch, Host
 
@@ -19,4 +18,4 @@ class Labels(Host):
         return {}
 
     def terms(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        return {"labels": supervised(outputs(self.student, batch.inputs)["logits"], batch.labels, self.smoothing)}
+        return {"labels": supervised(self.said(batch.inputs)["logits"], batch.labels, self.smoothing)}

@@ -39,6 +39,15 @@ def test_it_is_said(key, tmp_path):
     assert why in said
 
 
+@pytest.mark.parametrize("key", ["task.tokenizer", "teacher.source"])
+def test_the_size_of_a_vocabulary_that_is_not_learnt(key, tmp_path):
+    (tmp_path / "x.toml").write_text('task.name = "translation"')
+    values = {"task.vocabulary": 300, "task.lowercase": True}
+    assert not list(idle(read(tmp_path / "x.toml", values)))
+    (said,) = idle(read(tmp_path / "x.toml", values | {key: "x"}))  # `load` holds lowercase to the vocabulary
+    assert said == "task.vocabulary = 300 is not read, because task.tokenizer or teacher.source brings a vocabulary"
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda p: p.stem)
 def test_not_of_the_examples(path):
     made = path.stem.startswith(("fashion", "multi30k"))

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from opdf.distill import _jax_run, _torch_run, distill
+from opdf.distill._torch import TorchEngine
 from opdf.models.networks import outputs
 from opdf.report import read
 
@@ -49,6 +50,29 @@ class TestBfloat16:
         assert inside == [torch.bfloat16]
         flat = [x for value in said.values() for x in (value if isinstance(value, tuple) else (value,))]
         assert {x.dtype for x in flat} == {torch.float32}
+
+    def test_the_student_alone_computes_in_it(self, tmp_path, monkeypatch):
+        """Neither the teacher, asked at each step, nor the products of losses."""
+        seen = {"student": set(), "teacher": set()}
+        config = tiny_runs.texts(
+            tmp_path, kd__attention=1.0, kd__ffn=1.0, student__layers=3, training__precision="bfloat16"
+        )
+        plain = TorchEngine.__init__
+
+        def listening(engine, *rest):
+            plain(engine, *rest)
+            for name in seen:
+                model = getattr(engine.host, name)
+                if model is not None and engine.host.teacher is not None:
+                    layer = model.bert.encoder.layer[0].output.dense
+                    layer.register_forward_hook(
+                        lambda m, _, y, name=name: seen[name].add((engine.host.student.training, y.dtype))
+                    )
+
+        monkeypatch.setattr(TorchEngine, "__init__", listening)
+        distill(config)
+        assert seen["student"] == {(True, torch.bfloat16), (False, torch.float32)}  # learning, and scored
+        assert {dtype for _, dtype in seen["teacher"]} == {torch.float32}
 
     def test_a_run_in_it_is_near_one_in_float32(self, tmp_path):
         """The teacher is fine-tuned in it too; what the student is exported as is float32."""

@@ -132,7 +132,8 @@ def test_teachers_that_weights_do_not_tell_apart_are_not_shared(done):
     changes = ({}, {"heads": 4}, {"dropout": 0.3})
     made = [dataclasses.replace(config, teacher=dataclasses.replace(config.teacher, **change)) for change in changes]
     made += [dataclasses.replace(config, translation=Translation(smoothing=0.0))]
-    assert len({FineTuning.of(c, task, "weights", config.out).home for c in made}) == 4
+    made += [dataclasses.replace(config, task=dataclasses.replace(config.task, max_length=config.task.max_length + 1))]
+    assert len({FineTuning.of(c, task, "weights", config.out).home for c in made}) == 5
     decoded_otherwise = dataclasses.replace(config, translation=dataclasses.replace(config.translation, beam=9))
     homes = [FineTuning.of(c, task, "weights", config.out).home for c in (config, decoded_otherwise)]
     assert homes[0] == homes[1]
