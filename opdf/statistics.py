@@ -25,13 +25,19 @@ class Difference:
         return "better than" if self.mean > 0 else "worse than"
 
 
-def spread(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and sample standard deviation (0 for one value)."""
+def spread(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean and sample standard deviation; one value has none."""
     if not len(values):
         raise TensorNetError(
             "spread: no values, needed one at least, because nothing has no mean; leave out the empty row"
         )
-    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def said(spread: tuple[float, float | None], digits: int) -> str:
+    """mean ± deviation, or the mean alone."""
+    mean, std = spread
+    return f"{mean:.{digits}f}" + (f" ± {std:.{digits}f}" if std is not None else "")
 
 
 def paired(ours: Sequence[float], baseline: Sequence[float]) -> Difference:

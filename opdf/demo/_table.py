@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from ..statistics import Difference, spread
+from ..statistics import Difference, said, spread
 from ._arms import ALIGNED_LEARNING_RATES, BASELINE, LEARNING_RATES, WEIGHTS
 from ._network import STUDENT, TEACHER
 from ._results import ArmResult, Results
@@ -31,8 +31,7 @@ def table(results: Results) -> Table:
 
 
 def _cells(results: Results, row: ArmResult) -> Iterator[str]:
-    mean, std = spread(row.accuracies)
-    yield f"{mean:.1f} ± {std:.1f}"
+    yield said(spread(row.accuracies), 1)
     yield "–" if row.arm.key == BASELINE else _difference(results.difference(row))
     yield f"{row.trained:,}"
     yield f"{STUDENT.num_params:,}"

@@ -15,6 +15,11 @@ def in_factors(config: Config) -> Iterator[str]:
             f"student.kronecker = {student.kronecker:g} and student.compact are both given, needed one, because a compact "
             f"folder has shapes of its own; leave one out"
         )
+    if student.compact is not None and student.start != "teacher":
+        yield (
+            f"student.start = {student.start!r} with student.compact, needed 'teacher', because its weights are those of the "
+            f"folder, and its head is the teacher's; leave it out"
+        )
     clashes = {
         "opdf.on = true": (config.opdf.on, "its weights are factors already"),
         f"host = {config.host!r}": (config.host not in ("kd", "labels"), "the others are for dense weights"),

@@ -11,6 +11,7 @@ from ._config import Config
 from ._engine import Array, Engine
 from ._loop import Told, train
 from ._order import Steps
+from ._teachers import folder_digest
 
 LATENCY_ROWS = 32  # examples of dev in a call that is timed
 
@@ -40,6 +41,8 @@ def carried_out(
     if engine.plan is not None:
         (config.out / "plan.json").write_text(engine.plan.to_json(), encoding="utf-8")
     made_of = {"train": task.digest("train"), "dev": task.digest("dev"), "teacher": of_teacher}
+    if config.student.compact is not None:
+        made_of["student.compact"] = str(folder_digest(config.student.compact))
     done = train(engine, task, config.training, steps, config.out, made_of=made_of, trackers=trackers, told=told)
     told("test", 0, 1, "")
     test = scores(task, engine.predict(task.test), task.test.labels)

@@ -5,7 +5,8 @@ import typing
 from collections.abc import Iterator
 
 from ..hosts._options import Name
-from ._config import Config, Translation
+from ..tasks import TaskSpec
+from ._config import Config, Translation, tokenizer_of
 from ._toml import value_at
 
 Rule = tuple[bool, tuple[str, ...], str]  # whether nobody reads them, keys, why
@@ -21,7 +22,7 @@ TRANSLATION = (
 
 def idle(config: Config) -> Iterator[str]:
     """A sentence for each value, other than its default, that changes nothing."""
-    default = Config(config.task)
+    default = Config(TaskSpec(config.task.name))
     for unread, keys, why in (*_hosts(config), *_rules(config)):
         for key in keys if unread else ():
             if (value := value_at(config, key)) != value_at(default, key):
@@ -40,6 +41,8 @@ def _rules(config: Config) -> Iterator[Rule]:
     yield not made, tuple(f"teacher.{key}" for key in SIZES), "teacher.source says what the teacher is"
     yield task.name != "translation", TRANSLATION, "the task is no translation"
     yield task.name == "translation", ("teacher.kind",), "a translation has one kind of network"
+    brought = task.name == "translation" and tokenizer_of(config) is not None
+    yield brought, ("task.vocabulary",), "task.tokenizer or teacher.source brings a vocabulary"
     yield not tuned, ("teacher.lr", "teacher.seed", "teacher.whole_train"), "the teacher is not fine-tuned"
     yield tuned and task.train_size is None, ("teacher.whole_train",), "the student has the whole of train too"
     yield (

@@ -4,6 +4,7 @@ so that what one has made serves the other.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -159,6 +160,18 @@ def digest(weights: Mapping[str, Array]) -> str:
         sha.update(f"{name} {array.shape} torch.{array.dtype} ".encode())
         sha.update(array.tobytes())
     return sha.hexdigest()
+
+
+def folder_digest(folder: str | os.PathLike[str]) -> str | None:
+    """SHA-256 over the weights and the configuration in a folder of Hugging Face's; None where it holds none."""
+    files = sorted(p for p in Path(folder).glob("*") if p.suffix in (".safetensors", ".bin") or p.name == "config.json")
+    sha = hashlib.sha256()
+    for path in files:
+        sha.update(f"{path.name} {path.stat().st_size} ".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                sha.update(block)
+    return sha.hexdigest() if files else None
 
 
 def key_of(made_of: Mapping[str, Any]) -> str:

@@ -18,7 +18,10 @@ from ._config import Config
 
 SWEEP = "sweep"  # a table of the same file that `opdf sweep` reads
 # What these lead to is compared by its contents, when a run goes on.
-SOURCES = ("task.folder", "task.tokenizer", "task.train_file", "task.dev_file", "task.test_file", "teacher.source")
+SOURCES = (
+    *("task.folder", "task.tokenizer", "task.train_file", "task.dev_file", "task.test_file"),
+    *("teacher.source", "student.compact"),
+)
 PLACES = frozenset(
     (
         "out",

@@ -85,7 +85,7 @@ def _curves(axes: Axes, results: Results, key: str) -> None:
     for row in results.rows:
         if not (curve := row.over(key)):
             continue
-        xs, means, stds = zip(*((x, 100 * mean, 100 * std) for x, (mean, std) in curve.items()), strict=True)
+        xs, means, stds = zip(*((x, 100 * mean, 100 * (std or 0.0)) for x, (mean, std) in curve.items()), strict=True)
         colour = _colour(results, row)
         axes.errorbar(xs, means, yerr=stds, fmt="o-", color=colour, linewidth=1.6, markersize=4, capsize=2)
         heights += means

@@ -10,6 +10,7 @@ from tensornet.files._replace import replacing
 
 from ..distill import _toml
 from ..distill._config import Config
+from ..distill._teachers import folder_digest
 from ._keys import dotted
 from ._spec import Sweep
 
@@ -23,6 +24,7 @@ ELSEWHERE = (
     "training.device",
     "training.threads",
 )  # no matter
+MODELS = ("teacher.source", "student.compact")
 WERE = {"opdf.lr_transfer": False}  # defaults of keys when they were new, where they have changed
 
 
@@ -57,8 +59,14 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]
 
 
 def _values(config: Config) -> dict[str, Any]:
-    """Dotted key → value. Of a path its last part: on another machine the same data lie elsewhere."""
-    return {key: _last_part(value) for key, value in dotted(_toml.to_dict(config)) if key not in ELSEWHERE}
+    """Dotted key → value. Of a path its last part, as on another machine the same data lie elsewhere; of a model's also what
+    tells its weights from those in another folder of that name.
+    """
+    found = {key: _last_part(value) for key, value in dotted(_toml.to_dict(config)) if key not in ELSEWHERE}
+    for key in MODELS:
+        if (place := _toml.value_at(config, key)) is not None and (digest := folder_digest(place)) is not None:
+            found[key] += f", {digest[:12]}"
+    return found
 
 
 def _last_part(value: Any) -> Any:

@@ -20,7 +20,7 @@ class Row:
     chosen      the point that is best on dev, so far; None where none has all its selecting seeds
     final       the grid has been searched, so that `chosen` stays
     runs        seed → finished run at that point, once it is final
-    curve       point → mean and deviation on dev over the selecting seeds
+    curve       point → mean and deviation on dev over the selecting seeds; of one seed there is no deviation
     missing     runs to come before the row is whole
     failed      run → why
     pace        what an equal-time arm's epochs were multiplied by
@@ -33,7 +33,7 @@ class Row:
     chosen: Point | None
     final: bool
     runs: Mapping[int, Finished]
-    curve: Mapping[str, tuple[float, float]]
+    curve: Mapping[str, tuple[float, float | None]]
     missing: int
     failed: Mapping[Job, str]
     pace: float | None
@@ -48,6 +48,13 @@ class Row:
     @property
     def test(self) -> list[float]:
         return [run.test_score for run in self.runs.values()]
+
+    @property
+    def verdict(self) -> str:
+        """Of the difference, by its corrected p-value."""
+        if self.difference is None or self.p_holm is None or self.p_holm >= 0.05:
+            return "not shown to differ from"
+        return "better than" if self.difference.mean > 0 else "worse than"
 
     @property
     def faster(self) -> float | None:
@@ -67,9 +74,9 @@ class Row:
                 found[key] = "lowest" if value == min(values) else "highest"
         return found
 
-    def over(self, key: str) -> dict[float, tuple[float, float]]:
+    def over(self, key: str) -> dict[float, tuple[float, float | None]]:
         """Value of a key of the grid, ascending → `curve` there, at the best of whatever else varies; failed points are out."""
-        found: dict[float, tuple[float, float]] = {}
+        found: dict[float, tuple[float, float | None]] = {}
         for name, (mean, std) in self.curve.items():
             value = self.arm.point(name).values.get(key)
             if value is not None and (value not in found or mean > found[value][0]):
@@ -180,5 +187,5 @@ def _entry(row: Row) -> dict[str, Any]:
         found["parameters"] = {"training": first.trained, "shipped": first.shipped}
     if (d := row.difference) is not None:
         half = d.half if math.isfinite(d.half) else None
-        found["difference"] = {"mean": d.mean, "half_95": half, "p": d.p, "p_holm": row.p_holm, "verdict": d.verdict}
+        found["difference"] = {"mean": d.mean, "half_95": half, "p": d.p, "p_holm": row.p_holm, "verdict": row.verdict}
     return found

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from ..statistics import Difference, spread
+from ..statistics import Difference, said, spread
 from ._results import Results, Row
 
 ARROWS = {"lowest": "↓", "highest": "↑"}
@@ -25,7 +25,7 @@ def tables(results: Results) -> tuple[Table, Table]:
     )
     arms = _table(None, ("step", "train", "ship"), "chosen on dev")
     for row in results.rows:
-        scores.add_row(escape(row.arm.title), f"{len(row.runs)}", *(_scores(row) if row.runs else ()))
+        scores.add_row(escape(row.arm.title), _count(row), *(_scores(row) if row.runs else ()))
         arms.add_row(escape(row.arm.title), _chosen(row), *(_sizes(row) if row.runs else ()))
     return scores, arms
 
@@ -33,11 +33,11 @@ def tables(results: Results) -> tuple[Table, Table]:
 def markdown(results: Results) -> str:
     """Both tables as one, for a document, without the remarks; and dev over what the grid varies."""
     baseline = results.row(results.sweep.baseline).arm.title
-    heads = ("arm", "chosen on dev", "dev", "test", f"Δ to {baseline}", "p", "step", "trained parameters")
-    lines = [" | ".join(heads), " | ".join(["---"] * 2 + ["---:"] * 6)]
+    heads = ("arm", "chosen on dev", "n", "dev", "test", f"Δ to {baseline}", "p", "step", "trained parameters")
+    lines = [" | ".join(heads), " | ".join(["---"] * 2 + ["---:"] * 7)]
     for row in results.rows:
         scores, sizes = (list(_scores(row)), list(_sizes(row))) if row.runs else (["–"] * 4, ["–"] * 3)
-        lines.append(" | ".join([row.arm.title, _chosen(row), *scores, *sizes[:2]]))
+        lines.append(" | ".join([row.arm.title, _chosen(row), _count(row), *scores, *sizes[:2]]))
     over = _over(results, results.varied) if results.varied else []
     return "\n".join("".join(f"| {line} |\n" for line in table) for table in (lines, over) if table)
 
@@ -80,6 +80,8 @@ def remarks(results: Results) -> Iterator[str]:
         if row.missing:
             unsure = "" if row.final else "; the point may still change"
             yield f"{row.arm.title}: {row.missing} runs missing{unsure}."
+        if "failed" in _count(row):
+            yield f"{row.arm.title}: a mean over the {len(row.runs)} seeds that did not fail, which flatters it."
     if results.teachers:
         yield _of_teachers(results)
     failed: dict[str, list[str]] = {}
@@ -117,8 +119,15 @@ def _scores(row: Row) -> Iterator[str]:
     yield f"{row.p_holm:.2g}" if row.p_holm is not None else "–"
 
 
-def _mean(spread: tuple[float, float]) -> str:
-    return f"{100 * spread[0]:.2f} ± {100 * spread[1]:.2f}"
+def _mean(spread: tuple[float, float | None]) -> str:
+    mean, std = spread
+    return said((100 * mean, None if std is None else 100 * std), 2)
+
+
+def _count(row: Row) -> str:
+    """The seeds that the row is the mean of, and how many it is not, because their runs failed."""
+    lost = sum(job.point == row.chosen.name for job in row.failed) if row.chosen else 0
+    return f"{len(row.runs)}" + (f" ({lost} failed)" if lost else "")
 
 
 def _sizes(row: Row) -> Iterator[str]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from opdf.statistics import paired, spread
+from opdf.statistics import paired, said, spread
 
 
 def test_against_scipy():
@@ -26,4 +26,5 @@ def test_without_deviation():
     same, shifted = paired([1.0, 2.0], [1.0, 2.0]), paired([2.0, 3.0], [1.0, 2.0])
     assert (same.p, same.half, same.verdict) == (1.0, 0.0, "not shown to differ from")
     assert (shifted.p, shifted.half, shifted.verdict) == (1.0, float("inf"), "not shown to differ from")
-    assert spread([3.0]) == (3.0, 0.0)
+    assert spread([3.0]) == (3.0, None)
+    assert (said(spread([3.0]), 1), said(spread([3.0, 5.0]), 1)) == ("3.0", "4.0 ± 1.4")

@@ -115,6 +115,10 @@ def test_what_is_no_classifier_is_refused(tmp_path):
         ({"student__kronecker": 2.0, "host": "theseus", **ONCE}, "host = 'theseus' with"),
         ({"student__kronecker": 2.0, "kd__weights": 1.0, **ONCE}, "kd.weights above 0 with"),
         ({"student__kronecker": 2.0, "training__backend": "jax", **ONCE}, "training.backend = 'jax' with"),
+        (
+            {"student__compact": "x", "student__start": "random", **ONCE},
+            "student.start = 'random' with student.compact",
+        ),
         ({"student__compact": "x", "task__name": "fashion_mnist", **ONCE}, "task.name = 'fashion_mnist' with"),
         ({"kd__ffn": -1.0, **ONCE}, "kd.ffn = -1.0"),
         ({"student__kronecker": 50.0, "teacher__epochs": 0.0, **ONCE}, "searched: ratio=50 "),

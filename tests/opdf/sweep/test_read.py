@@ -196,6 +196,26 @@ def test_the_command_says_so_and_exits_with_2(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_models_in_folders_of_one_name_are_told_apart(tmp_path):
+    """Those of runs are all called student, or compact."""
+    for n in (1, 2):
+        folder = tmp_path / f"{n}" / "student"
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text("{}")
+        (folder / "model.safetensors").write_bytes(bytes([n]) * 100)
+    table = "[sweep.arms.a]\nteacher.source = "
+    record(swept(tmp_path, table + f'"{tmp_path}/1/student"'))
+    trained = tmp_path / "out" / "a" / "default" / "seed0"
+    trained.mkdir(parents=True)
+    (trained / "metrics.jsonl").write_text("{}\n")
+    (tmp_path / "1").rename(tmp_path / "3")
+    record(swept(tmp_path, table + f'"{tmp_path}/3/student"'))
+    with pytest.raises(
+        TensorNetError, match=r"runs of a/default with teacher.source = 'student, .*' then, 'student, .*' now"
+    ):
+        record(swept(tmp_path, table + f'"{tmp_path}/2/student"'))
+
+
 def test_a_folder_of_another_sweep_is_refused(tmp_path):
     """Not where paths or the machine differ, not for points that are new, and not before something has been trained."""
     table = "[sweep.grid]\ntraining.lr = [1]\n[sweep.arms.a]\nkd.alpha = 0.3"

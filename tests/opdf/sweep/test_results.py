@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,11 +14,11 @@ from rich.console import Console
 from scipy import stats
 
 from opdf.cli import main
-from opdf.statistics import holm
+from opdf.statistics import Difference, holm
 from opdf.sweep import Job, State, _command, look, read
 from opdf.sweep._files import leave
-from opdf.sweep._results import results
-from opdf.sweep._table import remarks, tables
+from opdf.sweep._results import Row, results
+from opdf.sweep._table import markdown, remarks, tables
 from opdf.sweep._work import work
 
 TABLE = """
@@ -112,7 +113,7 @@ def test_the_files(ran):
     assert over[0] == "| dev at training.lr | 3e-05 | 0.0003 | 0.001 |"
     means = [f"{100 * entry['grid'][f'training.lr={lr}']['mean']:.2f}" for lr in (3e-5, 3e-4, 1e-3)]
     assert [cell.split(" ± ")[0].strip() for cell in over[3].split("|")[2:-1]] == means
-    assert {row.count("|") for row in rows} == {9}
+    assert {row.count("|") for row in rows} == {10}
     assert "OPDF [ours]" in rows[3]
     lines = list(csv.DictReader((ran.out / "results.csv").read_text().splitlines()))
     assert len(lines) == len(state.finished) == 3 * (2 * 2 + 4)
@@ -154,6 +155,8 @@ def test_seeds_that_both_have_are_compared(ran):
     assert found.row("opdf").difference.mean == pytest.approx(gaps.mean())
     assert len(found.row("kd").runs) == 3
     assert "Failed: kd/training.lr=0.0003/seed3: no" in printed(found)
+    assert "KD: a mean over the 3 seeds that did not fail" in printed(found)
+    assert "| lr 0.0003 | 3 (1 failed) |" in markdown(found)
     assert not found.whole
 
 
@@ -165,6 +168,13 @@ def test_one_seed_has_no_interval(path, tmp_path):
     leave(found, look(sweep))
     assert json.loads((sweep.out / "results.json").read_text())["arms"]["opdf"]["difference"]["half_95"] is None
     assert "[+" not in printed(found)
+
+
+def test_the_verdict_is_by_the_corrected_p_value():
+    row = Row(None, None, True, {}, {}, 0, {}, None, None, Difference(0.01, 0.009, 0.03))
+    verdicts = [replace(row, p_holm=p).verdict for p in (0.04, 0.06, None)]
+    assert verdicts == ["better than", *["not shown to differ from"] * 2]
+    assert replace(row, difference=Difference(-0.01, 0.009, 0.03), p_holm=0.04).verdict == "worse than"
 
 
 def test_nothing_there_yet(path, tmp_path):
