@@ -20,6 +20,8 @@ from ._teacher import bound
 from ._transformation import overparameterize
 from ._tree import named_leaves
 
+TABLES = r"(.*\.)?(embedding|pos[^.]*)"
+
 
 class GeneratorState(NamedTuple):
     """All that phase 1 goes on from; a pytree of arrays, none of them the teacher's.
@@ -39,13 +41,15 @@ def generators(
     pairs: Pairs | None = None,
     heads: tuple[int, int] | None = None,
     kernels: str = KERNEL,
+    tables: str = TABLES,
 ) -> tn.Generators:
     """Which arrays of `student` are generated from which of `teacher`; arrays or jax.ShapeDtypeStruct leaves.
 
-    Every vector and matrix; of those called an embedding the rows are words. Arrays of more axes, as kernels of convolutions
+    Every vector and matrix. Arrays of more axes, as kernels of convolutions
     and layers stacked for scan are, are trained densely, which the table says. The rest is as in `tensornet.generators`.
 
     kernels  regular expression of the names that are stored (in, out), in both
+    tables   of the names whose rows are words, positions and the like; Equinox calls them weight
     """
     ours, theirs = (
         {n: leaf for n, leaf in named_leaves(tree).items() if hasattr(leaf, "shape")} for tree in (student, teacher)
@@ -54,11 +58,11 @@ def generators(
     turned = {n for n in {**ours, **theirs} if re.fullmatch(kernels, n)}
 
     def shapes(leaves: dict[str, Any]) -> dict[str, tuple[int, ...]]:
-        kept = {n: tuple(leaf.shape) for n, leaf in leaves.items() if n not in left}
-        return {n: s[::-1] if n in turned and len(s) == 2 else s for n, s in kept.items()}
+        found = {n: tuple(leaf.shape) for n, leaf in leaves.items()}
+        return {n: s[::-1] if n in turned and len(s) == 2 else s for n, s in found.items()}
 
-    tables = {n for n in ours if n.rsplit(".", 1)[-1] == "embedding"}
-    options: dict[str, Any] = {"pairs": pairs, "heads": heads, "tables": tables, "dense": left}
+    words = {n for n in ours if re.fullmatch(tables, n)}
+    options: dict[str, Any] = {"pairs": pairs, "heads": heads, "tables": words, "dense": left}
     planned = {n for n in turned if n in ours and len(ours[n].shape) == 2}
     return tn.generators(shapes(ours), shapes(theirs), transposed=planned, **options)
 

@@ -1,5 +1,6 @@
 """Weight Distillation: a plan of generators from student and teacher, and the optimiser that trains them."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import tensornet as tn
 from tensornet import TensorNetError
 from tensornet.generator import Pairs
 
+from ._conv1d import is_conv1d
 from ._optimizer import Overparameterized
 from ._overparameterize import overparameterize
 from ._wrapped import inside
@@ -17,14 +19,24 @@ from ._wrapped import inside
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
+TABLES = r"(.*\.)?(pos[^.]*|[^.]*embeddings?)"  # as torchvision, timm and others call bare parameters of tables
+
 
 def generators(
-    student: nn.Module, teacher: nn.Module, *, pairs: Pairs | None = None, heads: tuple[int, int] | None = None
+    student: nn.Module,
+    teacher: nn.Module,
+    *,
+    pairs: Pairs | None = None,
+    heads: tuple[int, int] | None = None,
+    tables: str = TABLES,
 ) -> tn.Generators:
     """Which weights of `student` are generated from which of `teacher`; names and shapes are looked at, no values.
 
     Every trainable parameter: matrices, vectors, and tables, of nn.Embedding or a class that is called Embedding. Tied ones are
-    one weight, under the first of their names. The rest is as in `tensornet.generators`.
+    one weight, under the first of their names; frozen ones are left out. The rest is as in `tensornet.generators`.
+
+    tables  regular expression of the names of further tables, as of positions that are a bare parameter
+    raises: TensorNetError also for a Conv1D of Transformers (GPT-2), whose weights are (in, out)
     """
     student, teacher = inside(student), inside(teacher)
     if not (isinstance(student, nn.Module) and isinstance(teacher, nn.Module)):
@@ -33,13 +45,14 @@ def generators(
             f"which weights are embeddings; pass the models, or names and shapes to tensornet.generators"
         )
     named = dict(student.named_parameters())
+    _check_layout(student)
     first = {id(p): n for n, p in named.items()}
     embeddings = [m.weight for m in student.modules() if _is_embedding(m)]
     return tn.generators(
-        {n: tuple(p.shape) for n, p in named.items() if p.requires_grad},
+        {n: tuple(p.shape) for n, p in named.items()},
         {n: tuple(p.shape) for n, p in _named(teacher).items()},
         pairs=pairs,
-        tables={first[id(w)] for w in embeddings if id(w) in first},
+        tables={first[id(w)] for w in embeddings if id(w) in first} | {n for n in named if re.fullmatch(tables, n)},
         heads=heads,
         dense={n: "frozen (requires_grad=False)" for n, p in named.items() if not p.requires_grad},
     )
@@ -90,6 +103,15 @@ def generate(
         "group": group,
     }
     return overparameterize(optimizer, model, plan.of(moved, start, normal), **options)
+
+
+def _check_layout(student: nn.Module) -> None:
+    for name, module in student.named_modules():
+        if any(map(is_conv1d, type(module).__mro__)):
+            raise TensorNetError(
+                f"generators: {name} is a Conv1D of Transformers, needed weights (out, in), because what writes units and what "
+                f"reads them are told apart by their axes; put nn.Linear layers in its place in both models"
+            )
 
 
 def _is_embedding(module: nn.Module) -> bool:

@@ -19,6 +19,12 @@ def in_generators(config: Config) -> Iterator[str]:
             config.student.kronecker is not None or config.student.compact is not None,
             "its weights are factors already",
         ),
+        f"a hierarchical student of {config.student.layers} layers from {config.teacher.depth}": (
+            (config.student.kind or config.teacher.kind) == "hierarchical"
+            and config.teacher.source is None
+            and config.student.layers != config.teacher.depth,
+            "layers of two stages, with a merge between them, are not counted alike in a deeper teacher",
+        ),
     }
     for what, (there, why) in clashes.items():
         if there:

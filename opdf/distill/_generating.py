@@ -7,7 +7,7 @@ import tensornet_torch as tnt
 
 from ._phases import other_heads
 
-COUNTS = ("num_attention_heads", "num_heads")  # as modules of attention call it
+COUNTS = ("num_attention_heads", "num_heads", "n_heads", "n_head", "nhead")  # as modules of attention call it
 
 
 def generators(student: nn.Module, teacher: nn.Module) -> tn.Generators:

@@ -64,7 +64,8 @@ def _what(config: Mapping[str, Any], summary: Summary) -> str:
     if generator := summary.get("generator"):
         text += (
             f" Its weights were generated from its teacher's first ([Weight Distillation](https://arxiv.org/abs/2009.09152)): "
-            f"generators were trained for {generator['share']:.0%} of the steps, and the weights for the rest."
+            f"generators were trained for {generator['share']:.0%} of the steps, and the weights for the rest"
+            f"{_before(summary)}."
         )
     elif start is not None:  # Theseus takes over embeddings and head, whatever it starts from
         text += (
@@ -84,6 +85,13 @@ def _alignment(opdf: Mapping[str, Any]) -> str:
     if not opdf.get("alignment"):
         return ", no alignment"
     return f", aligned with the teacher's, weight {opdf['alignment']:g}, gauge {opdf['alignment_gauge']}"
+
+
+def _before(summary: Summary) -> str:
+    """Where dev chose a student of the first phase."""
+    first = max(1, round(summary["generator"]["share"] * summary.get("steps", 0)))
+    chosen = summary.get("best_step", first + 1)
+    return f"; this one is of step {chosen:,}, before its weights were trained by themselves" if chosen <= first else ""
 
 
 def _results(summary: Summary) -> str:

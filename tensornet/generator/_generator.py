@@ -87,11 +87,13 @@ class Generator:
     @property
     def flops(self) -> int:
         """Operations of a training step: generate and pull back once, a multiply-add counting two."""
-        sizes, found = list(self.teacher), 4 * self.depth * math.prod([*self.teacher]) * (self.depth > 1)
-        for k in self.order:  # each map: on the way to Ŝ, for its own gradient, and for what comes before it
-            found += 3 * 2 * math.prod([*sizes]) * self.shape[k]
-            sizes[k] = self.shape[k]
-        return found + 8 * math.prod([*self.shape])
+        t, s = self.teacher, self.shape
+        found = _products(t, s, self.order) + 8 * math.prod([*s])
+        for k in self.mapped:  # dL/dW_k: M through all other maps, beside D
+            found += _products(t, s, [*(j for j in self.order if j != k), k])
+        if self.depth > 1:  # M, and D back through all maps, beside each T
+            found += 4 * self.depth * math.prod([*t]) + _products(s, t, self.order[::-1])
+        return found
 
     @property
     def form(self) -> str:
@@ -112,3 +114,12 @@ class Generator:
 
     def to_dict(self) -> dict[str, Any]:
         return {"format": self.name, **dataclasses.asdict(self)}
+
+
+def _products(sizes: Shape, to: Shape, axes: Sequence[int]) -> int:
+    """Operations of mode products along `axes`, one after another, each of which takes its axis to another size."""
+    found, now = 0, list(sizes)
+    for k in axes:
+        found += 2 * math.prod(now) * to[k]
+        now[k] = to[k]
+    return found

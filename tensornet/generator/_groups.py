@@ -1,7 +1,7 @@
 """Groups: which weights of the teacher each weight of the student is generated from, by names alone."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from .._errors import TensorNetError, some
@@ -11,21 +11,25 @@ Sources = str | Sequence[str] | None
 Pairs = Mapping[str, Sources] | Callable[[str], Sources]
 
 
-def groups(student: Sequence[str], teacher: Sequence[str], pairs: Pairs | None) -> dict[str, tuple[str, ...]]:
+def groups(
+    student: Sequence[str], teacher: Sequence[str], pairs: Pairs | None, dense: Collection[str] = ()
+) -> dict[str, tuple[str, ...]]:
     r"""Student weight → the teacher's, in the order of its layers; () where `pairs` say None.
 
     By default student layer i of n takes the teacher's layers ⌊iN/n⌋ … ⌊(i + 1)N/n⌋ − 1 of N, so that each of them is in one
     group, whether n divides N or not. Layers are counted among weights whose names differ in their numbers only: an encoder
     and a decoder have each their own.
 
+    dense  weights of the student that are not generated: they are counted, so that the others keep their layers
     pairs  a dict from a name, or a regular expression for the whole name, to a name, several, or None; in these \1 stands for
            a group of the expression; all others go by default. Or a function name → the same, of every weight
     raises: TensorNetError for names that do not exist, a weight that has no like in the teacher, fewer layers than the student
     """
+    planned = [name for name in student if name not in dense]
     if pairs is None or isinstance(pairs, Mapping):
-        given = dict(_given(pairs or {}, student))
+        given = dict(_given(pairs or {}, planned))
     elif callable(pairs):
-        given = {name: _names(pairs(name)) for name in student}
+        given = {name: _names(pairs(name)) for name in planned}
     else:
         raise TensorNetError(
             f"generators: pairs={pairs!r}, needed a dict from names or expressions to names of the teacher, or a function of a "
@@ -36,7 +40,7 @@ def groups(student: Sequence[str], teacher: Sequence[str], pairs: Pairs | None) 
             f"generators: pairs name {some(absent)}, needed weights of the teacher, because a student's is generated from "
             f"them; they are {some(list(teacher))}"
         )
-    return {name: given[name] if name in given else _by_layer(name, student, teacher) for name in student}
+    return {name: given[name] if name in given else _by_layer(name, student, teacher) for name in planned}
 
 
 def in_layers(name: str, student: Sequence[str], teacher: Sequence[str]) -> bool:

@@ -83,7 +83,13 @@ CASES = {
     ),
     "another vocabulary": (
         lambda: plan(STUDENT | {"e.weight": (10, 4)}),
-        "e.weight has 10 rows and the teacher's e.weight 9, needed as many, .*another vocabulary.*; use one tokenizer",
+        "e.weight has 10 rows and the teacher's e.weight 9, needed as many, because they are words, .*; use one tokenizer",
+    ),
+    "other classes": (
+        lambda: tn.generators(
+            {"fc.weight": (4, 4), "head.weight": (2, 4)}, {"fc.weight": (8, 8), "head.weight": (3, 8)}
+        ),
+        "head.weight has 2 rows and the teacher's head.weight 3, needed as many, .* classes or .*; use one",
     ),
     "heads that do not divide": (
         lambda: plan(heads=(2, 3)),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tensornet as tn
-from tensornet.generator import selected
+from tensornet.generator import _modes, selected
 
 # (teacher, student, mapped axes, layers): a matrix, narrower and wider, at equal widths, a vector, an embedding, elementwise,
 # a kernel, layers alone
@@ -232,8 +232,29 @@ def test_a_wide_student_says_the_same():
 def test_counts(name):
     generated, factors, _ = case(name)
     assert generated.num_params == sum(f.size for f in factors)
-    assert generated.flops > 0
     assert generated.scale == generated.num_params / np.prod(generated.shape)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_operations_are_counted(name, monkeypatch):
+    """Of one contraction and one pullback: products as they are made, and the sums over layers by hand."""
+    generated, factors, gradient = case(name)
+    found = []
+
+    class Counting:
+        def __getattr__(self, attribute):
+            return getattr(np, attribute)
+
+        def matmul(self, a, b):
+            found.append(2 * a.size * b.shape[-1])
+            return np.matmul(a, b)
+
+    monkeypatch.setattr(_modes, "namespace", lambda *_: Counting())
+    made, products = generated.with_products(factors)
+    generated.pullback(factors, gradient, products=products)
+    deep = generated.generator.depth
+    sums = 4 * deep * np.prod(generated.generator.teacher) * (deep > 1)
+    assert generated.flops == sum(found) + sums + 8 * made.size
 
 
 def test_the_digest_tells_teachers_apart():

@@ -35,6 +35,23 @@ def test_other_numbers_in_the_names_do_not_count_layers():
     assert groups(student, teacher, None)["l.1.mlp.2.w"] == ("l.2.mlp.2.w", "l.3.mlp.2.w")
 
 
+def test_what_is_not_generated_is_counted_too():
+    student, teacher = stack("l", 4, "q"), stack("l", 4, "q")
+    assert groups(student, teacher, None, ["l.0.q", "l.1.q"]) == {f"l.{k}.q": (f"l.{k}.q",) for k in (2, 3)}
+    assert groups(stack("l", 2, "q"), teacher, None, ["l.0.q"]) == {"l.1.q": ("l.2.q", "l.3.q")}
+
+
+def test_classes_at_the_end_of_a_numbered_stack_have_no_map():
+    shapes = [{"0.weight": (h, 4), "0.bias": (h,), "2.weight": (10, h), "2.bias": (10,)} for h in (6, 8)]
+    plan = tn.generators(*shapes)
+    assert {n: g.mapped for n, g in plan.items()} == {
+        "0.weight": (0, 1),
+        "0.bias": (0,),
+        "2.weight": (1,),
+        "2.bias": (),
+    }
+
+
 def test_pairs_override():
     student, teacher = ["e", *stack("l", 2, "q")], ["emb", *stack("l", 4, "q")]
     found = groups(student, teacher, {"e": "emb", r"l\.(\d)\.q": [r"l.\1.q", "l.3.q"]})

@@ -175,7 +175,10 @@ def test_plan():
     assert PLAN["words.embedding"].mapped == (1,)
     assert PLAN["head.kernel"].mapped == (1,)  # (out, in): of the words there is nothing to mix
     stacked = {"scan": {"kernel": jnp.zeros((3, 4, 4))}, "n": jnp.zeros((), jnp.int32), "w": jnp.zeros((4,))}
-    plan = tnj.generators(stacked, {"w": jnp.zeros((6,))})
+    plan = tnj.generators(stacked, {"scan": {"kernel": jnp.zeros((3, 6, 6))}, "w": jnp.zeros((6,))})
+    equinox = {"tok": {"weight": jnp.zeros((9, 4))}, "fc": {"weight": jnp.zeros((4, 4))}}
+    words = tnj.generators(equinox, jax.tree.map(lambda w: jnp.zeros((w.shape[0], 6)), equinox), tables=r"tok\.weight")
+    assert (words["tok.weight"].table, words["fc.weight"].table) == (True, False)
     assert plan.dense == {"scan.kernel": "no vector or matrix, but 3 axes", "n": "no floats, but int32"}
 
 
@@ -193,7 +196,7 @@ def test_errors():
     ):
         tnj.overparameterize(ADAM, tnj._teacher.bound(PLAN, TEACHER), lr_transfer=True)
     with pytest.raises(
-        tn.TensorNetError, match=r"words.embedding has 11 rows and the teacher's words.embedding 12.*vocab"
+        tn.TensorNetError, match=r"words.embedding has 11 rows and the teacher's words.embedding 12.*words"
     ):
         tnj.generators(STUDENT, tree(5, 6, 1, words=12))
     with pytest.raises(tn.TensorNetError, match=r"Generated: start='published' without random numbers"):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from generator.small import Small, batch, loss_of, said, train
 from torch import nn
+from transformers import GPT2Config, GPT2Model
 
 import tensornet as tn
 import tensornet_torch as tnt
@@ -154,6 +155,38 @@ def test_frozen_weights_are_left_alone(teacher):
     assert "frozen" in str(tnt.generators(student, teacher))
 
 
+def test_layers_that_are_frozen_are_counted(teacher):
+    """So that the others keep theirs: l.1 of two comes from the last of five whether l.0 is trained or not."""
+    student = Small(2, 8)
+    before = tnt.generators(student, teacher)
+    student.layers[0].requires_grad_(False)
+    after = tnt.generators(student, teacher)
+    assert {n: before[n] for n in after} == dict(after)
+    assert {n.split(".")[1] for n in after if n.startswith("layers")} == {"1"}
+
+
+class Positioned(nn.Module):
+    """An embedding, bare positions and a layer that reads their sum."""
+
+    def __init__(self, d):
+        super().__init__()
+        self.words, self.positions = nn.Embedding(5, d), nn.Parameter(torch.randn(6, d))
+        self.fc = nn.Linear(d, 3)
+
+    def forward(self, ids):
+        return self.fc(self.words(ids) + self.positions)
+
+
+def test_positions_are_a_table():
+    """They are written to the stream: a student of twice the width says what its teacher does."""
+    teacher, student, ids = Positioned(4), Positioned(8), torch.randint(5, (2, 6))
+    plan = tnt.generators(student, teacher)
+    tnt.generate(adamw(student), student, plan, teacher)
+    assert plan["positions"].table
+    torch.testing.assert_close(student(ids), teacher(ids))
+    assert not tnt.generators(student, teacher, tables="none")["positions"].table
+
+
 def test_low_memory_is_the_same(teacher):
     found = []
     for low in (False, True):
@@ -262,9 +295,14 @@ def test_errors(teacher):
         tnt.to_run(begun(student, teacher))
     teacher.words = nn.Embedding(12, 12)
     with pytest.raises(
-        tn.TensorNetError, match=r"words.weight has 11 rows and the teacher's words.weight 12.*vocabulary"
+        tn.TensorNetError, match=r"words.weight has 11 rows and the teacher's words.weight 12.*words, classes"
     ):
         tnt.generators(student, teacher)
+    config = GPT2Config(n_embd=4, n_layer=1, n_head=2, vocab_size=5, n_positions=6)
+    with pytest.raises(
+        tn.TensorNetError, match=r"generators: h.0.attn.c_attn is a Conv1D .*needed weights \(out, in\)"
+    ):
+        tnt.generators(GPT2Model(config), GPT2Model(config))
 
 
 def test_gradient_of_a_loss_is_what_a_user_reads(teacher):

@@ -161,6 +161,13 @@ def test_refused(key, tmp_path):
         check(tiny_runs.texts(tmp_path, **{**ON, **values}))
 
 
+def test_a_hierarchical_student_of_another_depth_is_refused(tmp_path):
+    config = tiny_runs.images(tmp_path, **ON, teacher__kind="hierarchical")
+    with pytest.raises(tn.TensorNetError, match="a hierarchical student of 1 layers from 2 with generator.on = true"):
+        check(config)
+    check(dataclasses.replace(config, student=dataclasses.replace(config.student, layers=2)))
+
+
 def test_a_deeper_student_is_refused(tmp_path):
     with pytest.raises(tn.TensorNetError, match="of one of 5 layers, and the teacher has 4, needed as many at least"):
         distill(tiny_runs.texts(tmp_path, **ON, student__layers=5, student__width=4))

@@ -95,6 +95,17 @@ def test_feed_forward_parts_before_the_residual():
     assert found.taught == ("logits",)  # asked for at each step, so that nothing of it is in the cache
 
 
+def test_the_recipe_of_kroneckerbert_is_half_of_its_equation_14():
+    """docs/kronecker.md: sums over n layers are n times means."""
+    models = pair(start="random")
+    n = len(layers(models[0]))
+    _, _, said = terms(KD(alpha=0.5, temperature=1.0, embedding=0.5, attention=n / 2, ffn=n / 2), models=models)
+    once = KD(alpha=0.5, temperature=1.0, embedding=1.0, attention=1.0, ffn=1.0)
+    _, _, means = terms(once, models=models)
+    sums = {"labels": 2.0, "answers": 2.0, "embeddings": 1.0, "scores": n, "ffn": n}
+    torch.testing.assert_close(2 * sum(said.values()), sum(sums[name] * means[name] for name in sums))
+
+
 def _second_linear(model, number, given):
     """W₂ φ(W₁ h + b₁) + b₂, worked out from what attention leaves."""
     layer, seen = layers(model)[number], []
