@@ -6,6 +6,7 @@ become better than the best of them, which is taken. k = 1 takes the likeliest p
 out of, it is the best translation there is.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,9 +33,9 @@ def translations(
     """The translation of each source, pieces without BOS and EOS; a function of the sources, on one machine.
 
     sources  ids of each, EOS at its end
-    raises: TensorNetError for a beam below 1, or more pieces than the network has positions
+    raises: TensorNetError for a beam below 1, a penalty below 0, or more pieces than the network has positions
     """
-    check(network, sources, beam)
+    check(network, sources, beam, length_penalty)
     order = np.argsort([len(row) for row in sources], kind="stable")  # so that little is padding
     found: list[np.ndarray] = [np.empty(0, np.int64)] * len(sources)
     training = network.training
@@ -49,7 +50,7 @@ def translations(
     return found
 
 
-def check(network: TranslationNetwork, sources: Sequence[np.ndarray], beam: int) -> None:
+def check(network: TranslationNetwork, sources: Sequence[np.ndarray], beam: int, length_penalty: float) -> None:
     positions = network.architecture.positions
     longest = max((len(row) for row in sources), default=0)
     if longest > positions:
@@ -61,6 +62,11 @@ def check(network: TranslationNetwork, sources: Sequence[np.ndarray], beam: int)
         raise TensorNetError(
             f"translate: beam={beam}, needed 1 or more, because that many beginnings are kept; 1 takes the likeliest piece at "
             f"each step, 5 is usual"
+        )
+    if not 0 <= length_penalty < math.inf:
+        raise TensorNetError(
+            f"translate: length_penalty={length_penalty}, needed a number from 0 up, because the search stops once no "
+            f"beginning can become better, which cannot be told below 0; 0 leaves length alone, 1 is usual"
         )
 
 

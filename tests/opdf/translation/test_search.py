@@ -74,6 +74,36 @@ def test_a_beam_of_one_is_the_likeliest_piece_at_each_step(seed):
     assert len({len(row) for row in found}) > 1
 
 
+def searched(model, source, k, length_penalty):
+    """Beam search by the rules that the module states, one beginning and one pass at a time; it stops only for k that ended."""
+    limit = min(3 * len(source) // 2 + _search.MORE, model.architecture.positions)
+    beginnings, ended = [(0.0, [])], []
+    for n in range(1, limit + 1):
+        longer = []
+        for total, pieces in beginnings:
+            said = logits(model, source, [BOS, *pieces])[-1].log_softmax(0).tolist()
+            allowed = range(EOS, len(said)) if n < limit else [EOS]
+            longer += [(total + said[piece], [*pieces, piece]) for piece in allowed]
+        longer.sort(reverse=True)
+        ended += [(total / n**length_penalty, pieces[:-1]) for total, pieces in longer[:k] if pieces[-1] == EOS]
+        if len(ended) >= k:
+            break
+        beginnings = [(total, pieces) for total, pieces in longer if pieces[-1] != EOS][:k]
+    return max(ended)[1]
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 1.0])
+@pytest.mark.parametrize("beam", [2, 3, 4])
+def test_a_beam_that_loses_something_keeps_what_the_rules_say(beam, length_penalty):
+    differ = 0
+    for seed in range(4):
+        model = network(seed, vocabulary=9)
+        found = [row.tolist() for row in translations(model, SOURCES, beam, length_penalty)]
+        assert found == [searched(model, source, beam, length_penalty) for source in SOURCES]
+        differ += found != [greedy(model, source) for source in SOURCES]
+    assert differ
+
+
 @pytest.mark.parametrize("beam", [1, 2, 4])
 def test_company_and_order_change_nothing(monkeypatch, beam):
     model = network(1, vocabulary=9)

@@ -183,6 +183,15 @@ CASES = {
         lambda t, task, tmp: translation.load(saved(t, task, tmp)).translate(["A dog."], beam=0),
         "translate: beam=0, needed 1 or more",
     ),
+    **{
+        f"a length penalty of {value}": (
+            lambda t, task, tmp, value=value: translation.load(saved(t, task, tmp)).translate(
+                ["A dog."], length_penalty=value
+            ),
+            f"translate: length_penalty={value}, needed a number from 0 up",
+        )
+        for value in (-0.5, float("nan"), float("inf"))
+    },
 }
 
 
