@@ -22,7 +22,7 @@ from ._split import divide
 from ._task import Examples, Task
 from ._tokens import check_tokenizer, encode, tokenizer_of
 from ._translations import translations
-from ._vocabulary import read_vocabulary, vocabulary
+from ._vocabulary import lowercases, read_vocabulary, vocabulary
 
 OPTIONS = {  # task → those that it alone has
     "csv": ("train_file", "dev_file", "test_file", "text", "text_pair", "label", "regression"),
@@ -59,10 +59,21 @@ def _translation(
     """Pieces are learnt from all of train, also where `train_size` leaves a part of it, so that all such tasks share them."""
     given = spec.tokenizer or tokenizer
     learn = partial(vocabulary, size=spec.vocabulary, lowercase=spec.lowercase, cache=cache)
-    words = read_vocabulary(Path(given)) if given else learn(texts(source.train))
+    words = _read_words(Path(given), spec.lowercase) if given else learn(texts(source.train))
     train, dev, test = (translations(words, part, spec.max_length) for part in parts)
     pieces = words.get_vocab_size()
     return Task(spec.name, source.kind, pieces, (), source.metrics, train, dev, test, splits, words)
+
+
+def _read_words(path: Path, lowercase: bool) -> Any:
+    found = read_vocabulary(path)
+    if lowercases(found) != lowercase:
+        raise TensorNetError(
+            f"translation: lowercase={lowercase}, but the vocabulary in {path} {'keeps' if lowercase else 'has no'} upper case, "
+            f"needed lowercase={not lowercase} with it, because a vocabulary that is read says what becomes of its text; set "
+            f"task.lowercase so, or take another vocabulary"
+        )
+    return found
 
 
 def _read(spec: TaskSpec) -> Source:

@@ -12,6 +12,8 @@ from ._source import Part
 from ._task import Examples, padded
 from ._vocabulary import BOS, EOS, PAD
 
+QUOTED = 40  # characters of a sentence that is refused
+
 
 @dataclass(frozen=True, eq=False)
 class Translations(Examples):
@@ -52,13 +54,14 @@ def translations(tokenizer: Any, part: Part, max_length: int) -> Translations:
         [np.array(found.ids, np.int64) for found in tokenizer.encode_batch(list(column))]
         for column in (part.inputs[0], part.labels)
     )
-    longest = max(range(len(part)), key=lambda n: max(len(sources[n]), len(targets[n])))
-    length = max(len(sources[longest]), len(targets[longest]))
+    sides = ((part.inputs[0], sources), (part.labels, targets))
+    length, longest = max((len(ids), text) for side in sides for text, ids in zip(*side, strict=True))
     if length > max_length:
+        beginning = longest if len(longest) <= QUOTED else f"{longest[:QUOTED]}…"
         raise TensorNetError(
-            f"translation: example {longest + 1} of {part.name} has {length} pieces, needed {max_length} at most, because "
-            f"there are that many positions, and half a sentence is not translated by half of its translation; raise "
-            f"task.max_length, or leave the pair out"
+            f"translation: {beginning!r} of {part.name} has {length} pieces, needed {max_length} at most, because there are "
+            f"that many positions, and half a sentence is not translated by half of its translation; raise task.max_length, "
+            f"or leave the pair out"
         )
     begun = [np.concatenate([[BOS], row]) for row in targets]
     return Translations({"input_ids": sources, "target_ids": begun}, part.labels, PAD, max_length)

@@ -58,6 +58,7 @@ def learnt(texts: Sequence[str], size: int, lowercase: bool = False) -> Any:
     made.post_processor = t.processors.TemplateProcessing(
         single=f"$A {SPECIAL[EOS]}", special_tokens=[(SPECIAL[EOS], EOS)]
     )
+    made.encode_special_tokens = True  # "<eos>" in a text is five bytes of it
     return made
 
 
@@ -82,6 +83,7 @@ def read_vocabulary(path: Path) -> Any:
             f"{PAD}, {BOS}, {EOS}, because sentences begin, end and are filled up with these; take the tokenizer of a model "
             f"that a run exported"
         )
+    found.encode_special_tokens = True  # as in `learnt`: files do not hold it
     return found
 
 

@@ -15,6 +15,7 @@ import opdf.tasks
 from opdf.tasks import Examples, Task, TaskSpec, load, scores
 from opdf.tasks._files import Content
 from opdf.tasks._idx import idx
+from opdf.tasks._vocabulary import learnt
 from tensornet import TensorNetError
 
 SOURCE = [*sorted(Path(opdf.tasks.__file__).parent.glob("*.py")), Path(opdf.statistics.__file__)]
@@ -111,6 +112,16 @@ def short_of_translations(tmp_path, words):
     bleu_of(tmp_path, words, 7)
 
 
+def read_with(learns, **settings):
+    """Load tiny parallel files with the vocabulary of another task, which turns text into lower case or does not."""
+
+    def attempt(tmp_path, words):
+        (tmp_path / "tokenizer.json").write_text(learnt(["a cat"], 300, lowercase=learns).to_str())
+        parallel(tokenizer=str(tmp_path), **settings)(tmp_path, words)
+
+    return attempt
+
+
 def other_vocabulary(tmp_path, words):
     from tokenizers import Tokenizer, models
 
@@ -183,7 +194,11 @@ CASES = {
     ),
     "long sentence": (
         parallel(edit("val.en", "A boy", "A very, very, very, very old and quite unseen boy"), max_length=24),
-        r"example \d of val\.en \+ val\.de has \d\d pieces, needed 24 at most",
+        r"'A very, very, very, very old and quite u…' of val\.en \+ val\.de has \d\d pieces, needed 24 at most",
+    ),
+    "long translation": (
+        parallel(edit("val.de", "Ein Kater ein Junge läuft.", "ÄÖÜ" * 6), max_length=24),
+        r"'ÄÖÜÄÖÜÄÖÜÄÖÜÄÖÜÄÖÜ' of val\.en \+ val\.de has 38 pieces, needed 24 at most",
     ),
     "too few pieces": (parallel(vocabulary=258), "vocabulary=258, needed 259 or more, because each byte is a piece"),
     "no tokenizers": (without("tokenizers", parallel()), "the package tokenizers is not installed"),
@@ -193,6 +208,14 @@ CASES = {
         r"translation: nowhere cannot be read \(.*needed the tokenizer",
     ),
     "another's vocabulary": (other_vocabulary, r"has ids \[None, None, None\] for <pad>, <bos>, <eos>, needed 0, 1, 2"),
+    "lower case of another's vocabulary": (
+        read_with(learns=False, lowercase=True),
+        r"translation: lowercase=True, but the vocabulary in .* keeps upper case, needed lowercase=False with it, because",
+    ),
+    "upper case of another's vocabulary": (
+        read_with(learns=True, lowercase=False),
+        r"translation: lowercase=False, but the vocabulary in .* has no upper case, needed lowercase=True with it",
+    ),
     "too few translations": (short_of_translations, r"scores of translation: \(7,\) translations of \(8,\) sentences"),
     "no table": (lambda *_: load(TaskSpec("csv")), "csv: no train_file, needed a table"),
     # files

@@ -1,5 +1,6 @@
 """Parallel files: what is read, the vocabulary learnt from train, batches, BLEU."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import task_files as files
 
 from opdf.tasks import TaskSpec, load, scores, signature
 from opdf.tasks._translations import retold
-from opdf.tasks._vocabulary import BOS, EOS, PAD, decoded, learnt
+from opdf.tasks._vocabulary import BOS, EOS, PAD, decoded, learnt, read_vocabulary
 
 TEXTS = ["Ein Hund läuft.", "  two\tspaces", "naïve café – “quoted” 🐕", "", "\u2028 strange", "don't"]
 
@@ -48,10 +49,27 @@ def test_any_text_comes_back():
     assert all(row[-1] == EOS and row.count(EOS) == 1 for row in ids)
 
 
-def test_text_that_looks_like_a_special_piece_is_harmless():
-    tokenizer = learnt(["a dog runs"] * 9, 300)
-    assert tokenizer.encode("a <eos> b").ids[-1] == EOS
-    assert decoded(tokenizer, [tokenizer.encode("a <eos> b").ids]) == ["a  b"]
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_text_that_looks_like_a_special_piece_is_harmless(tmp_path, lowercase):
+    # "x<eos>" 99 times in train: no piece that is learnt is one of the special ones
+    tokenizer = learnt(["a dog runs", "x<eos>x <pad>", "<bos>"] * 99, 300, lowercase)
+    (tmp_path / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
+    for words in (tokenizer, read_vocabulary(tmp_path)):
+        for text in ("a <eos> b", "<eos>", "<bos><pad>x", "a<eos>"):
+            ids = words.encode(text).ids
+            assert decoded(words, [ids]) == [text]
+            assert ids[-1] == EOS
+            assert not {PAD, BOS, EOS} & set(ids[:-1])
+            assert words.encode_batch([text])[0].ids == ids
+
+
+def test_a_vocabulary_that_is_read_says_whether_text_is_lower_case(tmp_path):
+    folder = files.parallel(tmp_path / "data")
+    (tmp_path / "tokenizer.json").write_text(learnt(["a cat"], 300, lowercase=True).to_str())
+    spec = TaskSpec("translation", folder, lowercase=True)
+    lower = load(spec, tokenizer=str(tmp_path))
+    assert "case:lc" in signature(lower)
+    assert load(dataclasses.replace(spec, tokenizer=str(tmp_path))).digest("train") == lower.digest("train")
 
 
 def test_the_vocabulary_is_of_train_alone(tmp_path):
