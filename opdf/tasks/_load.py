@@ -69,9 +69,9 @@ def _read_words(path: Path, lowercase: bool) -> Any:
     found = read_vocabulary(path)
     if lowercases(found) != lowercase:
         raise TensorNetError(
-            f"translation: lowercase={lowercase}, but the vocabulary in {path} {'keeps' if lowercase else 'has no'} upper case, "
-            f"needed lowercase={not lowercase} with it, because a vocabulary that is read says what becomes of its text; set "
-            f"task.lowercase so, or take another vocabulary"
+            f"translation: lowercase={lowercase}, but the vocabulary in {path} {'keeps' if lowercase else 'has no'} upper "
+            f"case, needed lowercase={not lowercase} with it, because a vocabulary that is read says what becomes of its text; "
+            f"set task.lowercase so, or take another vocabulary"
         )
     return found
 
