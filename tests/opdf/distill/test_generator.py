@@ -163,7 +163,7 @@ def test_refused(key, tmp_path):
 
 def test_a_hierarchical_student_of_another_depth_is_refused(tmp_path):
     config = tiny_runs.images(tmp_path, **ON, teacher__kind="hierarchical")
-    with pytest.raises(tn.TensorNetError, match="a hierarchical student of 1 layers from 2 with generator.on = true"):
+    with pytest.raises(tn.TensorNetError, match=r"a hierarchical student of 1 layers from 2 with generator.on = true"):
         check(config)
     check(dataclasses.replace(config, student=dataclasses.replace(config.student, layers=2)))
 
