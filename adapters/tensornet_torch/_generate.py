@@ -82,7 +82,8 @@ def generate(
     teacher    the model, or its state_dict(); its weights are constants, on the student's device, and in no state_dict: a
                digest of them is, by which another teacher is refused
     start      "teacher": S = T where shapes are equal, a part of it else; "published", random; see `tensornet.Generated.start`
-    normal     shape → standard normal entries from your own generator, e.g. torch.randn; for "published"
+    normal     shape → standard normal entries from your own generator, e.g. torch.randn, seeded alike in all processes; for
+               "published"
     the rest   as in `overparameterize`
 
     raises: TensorNetError for a teacher without a planned weight, or with NaN or Inf; and as `overparameterize`

@@ -36,7 +36,9 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def probe(self) -> dict[str, Any]:
-        """The factors now: "entropies" weight → one for each bond, "alignment" weight → its L_Aux; {} without OPDF."""
+        """The factors: "entropies" weight → one for each bond, "alignment" weight → its L_Aux, in PyTorch that which the last
+        step saw; {} without OPDF.
+        """
 
     @abc.abstractmethod
     def state(self) -> dict[str, Any]:

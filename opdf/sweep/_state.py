@@ -108,6 +108,6 @@ def _finished(folder: Path) -> Finished:
         )
     except (ValueError, KeyError, StopIteration, TypeError) as error:
         raise TensorNetError(
-            f"opdf sweep: {folder / SUMMARY} lacks {error}, needed what `opdf distill` writes there, because it is "
-            f"what is compared; remove the folder of that run, and start again"
+            f"opdf sweep: {folder / SUMMARY} is not that of a run ({type(error).__name__} {error}), needed what `opdf distill` "
+            f"writes there, because it is what is compared; remove the folder of that run, and start again"
         ) from error

@@ -219,7 +219,9 @@ def test_a_summary_of_something_else_is_told(tmp_path):
     folder = sweep.out / "kd" / "default" / "seed0"
     folder.mkdir(parents=True)
     (folder / "summary.json").write_text(json.dumps({"dev": {}}))
-    with pytest.raises(TensorNetError, match=r"seed0/summary.json lacks 'student'.*; remove the folder"):
+    with pytest.raises(
+        TensorNetError, match=r"seed0/summary.json is not that of a run \(KeyError 'student'\).*; remove the folder"
+    ):
         look(sweep)
 
 
