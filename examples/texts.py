@@ -9,27 +9,21 @@ import csv
 import gzip
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 
-def lines(path: Path) -> list[str]:
-    with (
-        gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig") as file
-    ):
-        return file.read().splitlines()
-
-
-def sentences(file: str) -> Iterator[str]:
-    path, *columns = file.split(":")
-    if not columns:
-        yield from lines(Path(path))
-        return
-    for row in csv.DictReader(lines(Path(path)), delimiter="\t", quoting=csv.QUOTE_NONE):
-        yield from (row[column] for column in columns)
+def sentences(name: str) -> Iterator[str]:
+    path, *columns = name.split(":")
+    opened = gzip.open if path.endswith(".gz") else open
+    with opened(path, "rt", encoding="utf-8-sig") as file:
+        if not columns:
+            yield from (line.rstrip("\n") for line in file)
+            return
+        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+            yield from (row[column] for column in columns)
 
 
 if __name__ == "__main__":
     out = csv.writer(sys.stdout)
     out.writerow(("text", "label"))
-    for n, file in enumerate(sys.argv[1:]):
-        out.writerows((text, n) for text in sentences(file) if text.strip())
+    for n, name in enumerate(sys.argv[1:]):
+        out.writerows((text, n) for text in sentences(name) if text.strip())

@@ -20,7 +20,11 @@ class Difference:
     @property
     def verdict(self) -> str:
         """What the interval says of ours against the baseline."""
-        if abs(self.mean) <= self.half:
+        return self.judged(self.p)
+
+    def judged(self, p: float) -> str:
+        """The same by another p-value, as one that is corrected for several comparisons."""
+        if p >= 0.05:
             return "not shown to differ from"
         return "better than" if self.mean > 0 else "worse than"
 

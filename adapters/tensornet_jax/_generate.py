@@ -45,8 +45,8 @@ def generators(
 ) -> tn.Generators:
     """Which arrays of `student` are generated from which of `teacher`; arrays or jax.ShapeDtypeStruct leaves.
 
-    Every vector and matrix. Arrays of more axes, as kernels of convolutions
-    and layers stacked for scan are, are trained densely, which the table says. The rest is as in `tensornet.generators`.
+    Every vector and matrix. Arrays of more axes, as kernels of convolutions and layers stacked for scan are, are trained
+    densely, which the table says. The rest is as in `tensornet.generators`.
 
     kernels  regular expression of the names that are stored (in, out), in both
     tables   of the names whose rows are words, positions and the like; Equinox calls them weight

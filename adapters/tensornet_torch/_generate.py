@@ -11,7 +11,7 @@ import tensornet as tn
 from tensornet import TensorNetError
 from tensornet.generator import Pairs
 
-from ._conv1d import is_conv1d
+from ._conv1d import stores_transposed
 from ._optimizer import Overparameterized
 from ._overparameterize import overparameterize
 from ._wrapped import inside
@@ -108,7 +108,7 @@ def generate(
 
 def _check_layout(student: nn.Module) -> None:
     for name, module in student.named_modules():
-        if any(map(is_conv1d, type(module).__mro__)):
+        if stores_transposed(module):
             raise TensorNetError(
                 f"generators: {name} is a Conv1D of Transformers, needed weights (out, in), because what writes units and what "
                 f"reads them are told apart by their axes; put nn.Linear layers in its place in both models"

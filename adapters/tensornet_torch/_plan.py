@@ -8,7 +8,7 @@ from torch.nn.parameter import is_lazy
 import tensornet as tn
 from tensornet.planning import Rules
 
-from ._conv1d import is_conv1d
+from ._conv1d import stores_transposed
 from ._wrapped import inside
 
 
@@ -51,4 +51,4 @@ def _linear_weights(model: nn.Module) -> list[str]:
 
 
 def _is_linear(module: nn.Module) -> bool:
-    return isinstance(module, nn.Linear) or any(map(is_conv1d, type(module).__mro__))
+    return isinstance(module, nn.Linear) or stores_transposed(module)

@@ -60,6 +60,7 @@ def carried_out(
         "latency_rows": rows,
         **exported,
         **facts,
+        **({"first_phase": engine.switch} if engine.switch else {}),
         "best_step": done.best_step,
         "steps": steps.total,
         "seconds": done.seconds,

@@ -21,7 +21,7 @@ from ._engine import Array, Engine
 from ._jax_generating import generators
 from ._jax_plan import plan_of
 from ._jax_step import adamw, compiled, overparameterized
-from ._phases import begins, of_generators, switch
+from ._phases import begins, in_training, switch
 
 TINY = float(np.finfo(np.float32).tiny)  # beside a norm, because a bias may be 0
 
@@ -130,12 +130,8 @@ class JaxEngine(Engine):
         self.arrays = _owned(dict(weights))
 
     def facts(self) -> dict[str, Any]:
-        sizes = {name: w.size for name, w in self.arrays.items()}
-        said = of_generators(self.plan, sizes)
-        if self.plan is None or self.dense:
-            return {"training_parameters": sum(sizes.values()), **said}
-        rest = sum(size for name, size in sizes.items() if name not in self.plan)
-        return {"training_parameters": self.plan.num_params + rest, "fold_error": self._fold_error(), **said}
+        said = in_training(self.plan, {name: w.size for name, w in self.arrays.items()})
+        return said if self.plan is None or self.dense else {**said, "fold_error": self._fold_error()}
 
     def _fold_error(self) -> float:
         """max over weights of ‖W − contract(T)‖/‖W‖, in NumPy."""

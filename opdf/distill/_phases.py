@@ -21,15 +21,18 @@ def begins(options: Generator, seed: int) -> dict[str, Any]:
     return {"start": options.start} | ({"normal": normal} if options.start == "published" else {})
 
 
-def of_generators(plan: tn.Plan | tn.Generators | None, sizes: Mapping[str, int]) -> dict[str, int]:
-    """What a summary says of generators, and of the parameters in training: the more of both phases. Nothing without them.
+def in_training(plan: tn.Plan | tn.Generators | None, sizes: Mapping[str, int]) -> dict[str, int]:
+    """What a summary says of the parameters that are trained: factors or generators and what is dense; of two phases the more.
 
-    sizes  entries of each weight that is trained densely
+    sizes  entries of each trained weight, by name
     """
-    if not isinstance(plan, tn.Generators):
-        return {}
-    first = plan.num_params + sum(size for name, size in sizes.items() if name not in plan)
-    return {"generator_parameters": plan.num_params, "training_parameters": max(first, sum(sizes.values()))}
+    dense = sum(sizes.values())
+    if plan is None:
+        return {"training_parameters": dense}
+    held = plan.num_params + sum(size for name, size in sizes.items() if name not in plan)
+    if isinstance(plan, tn.Generators):
+        return {"training_parameters": max(held, dense), "generator_parameters": plan.num_params}
+    return {"training_parameters": held}
 
 
 def other_heads(teacher: int | None, student: int | None) -> tuple[int, int] | None:

@@ -42,7 +42,7 @@ class FineTuning:
         training = replace(config.training, **taken)
         made_of = {"task": task.digest("train"), "dev": task.digest("dev"), "start": start, **_described(config)}
         if task.kind == "translation":
-            made_of |= {"smoothing": config.translation.smoothing, "positions": config.task.max_length}
+            made_of["smoothing"] = config.translation.smoothing
         free = ("checkpoint_every", "device", "threads")
         same = {k: v for k, v in asdict(training).items() if k not in free} | {"backend": "torch"}
         home = folder / key_of({**made_of, "training": same})
@@ -127,7 +127,6 @@ def judged(
     }
     if task.kind == "translation":
         of |= {"beam": config.translation.beam, "length_penalty": config.translation.length_penalty}
-        of["positions"] = config.task.max_length
     path = folder / f"{key_of(of)}.json"
     if path.exists():
         return dict(json.loads(path.read_text(encoding="utf-8")))
@@ -143,12 +142,14 @@ def judged(
 
 
 def _described(config: Config) -> dict[str, Any]:
-    """What weights do not say of a teacher, as its heads, activations and dropout: a digest of its folder's config.json, or,
-    of one that is made here, those that can be given.
+    """What weights do not say of a teacher, as its heads, positions, activations and dropout: a digest of its folder's
+    config.json, or, of one that is made here, those that can be given.
     """
     if config.teacher.source is None:
-        given = {"heads": config.teacher.heads} if config.teacher.heads else {}
-        return given | ({"dropout": config.teacher.dropout} if config.task.name == "translation" else {})
+        given: dict[str, Any] = {"heads": config.teacher.heads} if config.teacher.heads else {}
+        if config.task.name == "translation":
+            given |= {"dropout": config.teacher.dropout, "positions": config.task.max_length}
+        return given
     path = Path(config.teacher.source) / "config.json"
     return {"config": hashlib.sha256(path.read_bytes()).hexdigest()} if path.is_file() else {}
 

@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-SETTLING = (
-    5  # steps whose times do not count, at the start of a process and of a phase: the first ones allocate and compile
-)
+SETTLING = 5  # steps at the start of a process or a phase, which allocate and compile: their times do not count
 KEPT = 1000  # of each phase, the last
 
 
@@ -23,11 +21,8 @@ class Times:
 
     lengths: tuple[int, int]
     host: str
-    found: tuple[list[float], ...] = ()
+    found: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []), init=False)
     fresh: int = field(default=0, init=False)
-
-    def __post_init__(self) -> None:
-        self.found = self.found or tuple([] for _ in self.lengths)
 
     def add(self, step: int, seconds: float) -> None:
         """step: from 0, over all phases."""
@@ -50,4 +45,5 @@ class Times:
     def resume(self, saved: Mapping[str, Any]) -> None:
         """Go on from `state()`; times of another machine are forgotten, because they do not compare."""
         if saved["host"] == self.host:
-            self.found = tuple(list(seconds) for seconds in saved["found"])
+            first, second = saved["found"]
+            self.found = first, second

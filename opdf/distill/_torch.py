@@ -21,7 +21,7 @@ from ._cache import Taught
 from ._config import Config, Opdf, Training, Translation
 from ._engine import BETAS, EPS, Array, Engine
 from ._generating import generators
-from ._phases import begins, of_generators, switch
+from ._phases import begins, in_training, switch
 from ._plan import pairs_of, plan_of
 from ._planned import alignment_weight
 
@@ -134,12 +134,10 @@ class TorchEngine(Engine):
         self.host.student.load_state_dict(_from_arrays(weights))
 
     def facts(self) -> dict[str, Any]:
-        said = of_generators(self.plan, {name: p.numel() for name, p in self.trained.items()})
+        said: dict[str, Any] = in_training(self.plan, {name: p.numel() for name, p in self.trained.items()})
         if isinstance(self.optimizer, tnt.Overparameterized):
-            held = sum(p.numel() for p in self.optimizer.held().values())
-            return {"training_parameters": held, "fold_error": self._fold_error(self.optimizer), **said}
-        held = sum(p.numel() for group in self.optimizer.param_groups for p in group["params"])
-        return {"training_parameters": held, **said}
+            said["fold_error"] = self._fold_error(self.optimizer)
+        return said
 
     def _fold_error(self, optimizer: tnt.Overparameterized) -> float:
         """max over weights of ‖W − contract(T)‖/‖W‖, of the last step's factors."""

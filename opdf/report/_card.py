@@ -89,9 +89,9 @@ def _alignment(opdf: Mapping[str, Any]) -> str:
 
 def _before(summary: Summary) -> str:
     """Where dev chose a student of the first phase."""
-    first = max(1, round(summary["generator"]["share"] * summary.get("steps", 0)))
-    chosen = summary.get("best_step", first + 1)
-    return f"; this one is of step {chosen:,}, before its weights were trained by themselves" if chosen <= first else ""
+    if "best_step" not in summary or summary["best_step"] > summary.get("first_phase", 0):
+        return ""
+    return f"; this one is of step {summary['best_step']:,}, before its weights were trained by themselves"
 
 
 def _results(summary: Summary) -> str:

@@ -2,7 +2,8 @@
 
 import glob
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from tensornet import TensorNetError
@@ -35,9 +36,10 @@ def record(sweep: Sweep) -> None:
     raises: TensorNetError if a point has other values now than when runs of it began
     """
     path = sweep.out / RECORD
+    digest = cache(folder_digest)  # most points share a teacher, and encoders are large
     # A key that the program has learnt since then had its default, as it was then.
-    defaults = _values(_toml.parsed({"task": {"name": sweep.arms[0].points[0].config.task.name}})) | WERE
-    now = {f"{arm.name}/{p.name}": _values(p.config) for arm in sweep.arms for p in arm.points}
+    defaults = _values(_toml.parsed({"task": {"name": sweep.arms[0].points[0].config.task.name}}), digest) | WERE
+    now = {f"{arm.name}/{p.name}": _values(p.config, digest) for arm in sweep.arms for p in arm.points}
     before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for point in sorted(now.keys() & before.keys()):
         if not any(path.parent.glob(f"{glob.escape(point)}/*/{METRICS}")):
@@ -58,14 +60,14 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]
             yield f"{key} = {before.get(key)!r} then, {now.get(key)!r} now"
 
 
-def _values(config: Config) -> dict[str, Any]:
+def _values(config: Config, digest: Callable[[str], str | None]) -> dict[str, Any]:
     """Dotted key → value. Of a path its last part, as on another machine the same data lie elsewhere; of a model's also what
     tells its weights from those in another folder of that name.
     """
     found = {key: _last_part(value) for key, value in dotted(_toml.to_dict(config)) if key not in ELSEWHERE}
     for key in MODELS:
-        if (place := _toml.value_at(config, key)) is not None and (digest := folder_digest(place)) is not None:
-            found[key] += f", {digest[:12]}"
+        if (place := _toml.value_at(config, key)) is not None and (of := digest(place)) is not None:
+            found[key] += f", {of[:12]}"
     return found
 
 

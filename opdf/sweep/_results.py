@@ -50,11 +50,16 @@ class Row:
         return [run.test_score for run in self.runs.values()]
 
     @property
-    def verdict(self) -> str:
-        """Of the difference, by its corrected p-value."""
-        if self.difference is None or self.p_holm is None or self.p_holm >= 0.05:
-            return "not shown to differ from"
-        return "better than" if self.difference.mean > 0 else "worse than"
+    def lost(self) -> int:
+        """The seeds of which runs at the chosen point failed: the row is a mean over the others."""
+        return sum(job.point == self.chosen.name for job in self.failed) if self.chosen else 0
+
+    @property
+    def verdict(self) -> str | None:
+        """Of the difference, by its corrected p-value; a single pair has none, and shows nothing."""
+        if self.difference is None:
+            return None
+        return self.difference.judged(1.0 if self.p_holm is None else self.p_holm)
 
     @property
     def faster(self) -> float | None:

@@ -80,7 +80,7 @@ def remarks(results: Results) -> Iterator[str]:
         if row.missing:
             unsure = "" if row.final else "; the point may still change"
             yield f"{row.arm.title}: {row.missing} runs missing{unsure}."
-        if "failed" in _count(row):
+        if row.lost:
             yield f"{row.arm.title}: a mean over the {len(row.runs)} seeds that did not fail, which flatters it."
     if results.teachers:
         yield _of_teachers(results)
@@ -125,9 +125,8 @@ def _mean(spread: tuple[float, float | None]) -> str:
 
 
 def _count(row: Row) -> str:
-    """The seeds that the row is the mean of, and how many it is not, because their runs failed."""
-    lost = sum(job.point == row.chosen.name for job in row.failed) if row.chosen else 0
-    return f"{len(row.runs)}" + (f" ({lost} failed)" if lost else "")
+    """The seeds that the row is the mean of, and how many it is not."""
+    return f"{len(row.runs)}" + (f" ({row.lost} failed)" if row.lost else "")
 
 
 def _sizes(row: Row) -> Iterator[str]:

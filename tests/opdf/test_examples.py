@@ -1,5 +1,9 @@
 """Every configuration in examples/ is one: read, checked, and each sweep's arms with it."""
 
+import csv
+import gzip
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,3 +28,12 @@ def test_sweeps(path, tmp_path):
     assert made.seeds >= 3
     assert len(made.arms) >= 4
     assert all(arm.points for arm in made.arms)
+
+
+def test_texts_out_of_tables_and_lines(tmp_path):
+    (tmp_path / "a.tsv").write_text('one\tx\ttwo\nA "dog.\t1\tA, cat.\n', encoding="utf-8-sig")
+    (tmp_path / "b.gz").write_bytes(gzip.compress("Ein Hund.\n\nläuft\n".encode()))
+    names = [f"{tmp_path}/a.tsv:one:two", f"{tmp_path}/b.gz"]
+    done = subprocess.run([sys.executable, EXAMPLES / "texts.py", *names], capture_output=True, check=True)
+    rows = [*csv.reader(done.stdout.decode().splitlines())]
+    assert rows == [["text", "label"], ['A "dog.', "0"], ["A, cat.", "0"], ["Ein Hund.", "1"], ["läuft", "1"]]

@@ -52,9 +52,8 @@ def test_the_student_is_dense_and_small(run):
     assert weights["bert.encoder.layer.2.output.dense.weight"].shape == (4, 8)
     shipped = sum(w.size for w in weights.values())
     assert summary["student"]["parameters"] == shipped < summary["student"]["training_parameters"]
-    assert (
-        summary["student"]["training_parameters"] == summary["generator_parameters"]
-    )  # of the first phase, all generated
+    # of the first phase, in which all is generated
+    assert summary["student"]["training_parameters"] == summary["generator_parameters"]
     assert "Weight Distillation" in (config.out / "README.md").read_text()
 
 

@@ -163,3 +163,9 @@ def test_a_card_of_next_to_nothing_has_no_figures():
     text = card({}, FIRST)
     assert not re.search(r"\d", text), "a number from nowhere"
     assert "None" not in text
+
+
+@pytest.mark.parametrize(("best", "said"), [(600, True), (601, False)])
+def test_a_student_of_the_first_phase_is_said_to_be_one(best, said):
+    run = FIRST | {"generator": {"share": 0.5}, "first_phase": 600, "best_step": best, "steps": 1200}
+    assert ("this one is of step 600, before its weights were trained by themselves" in card(CONFIG, run)) == said
