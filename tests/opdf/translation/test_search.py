@@ -1,6 +1,7 @@
 """Beam search against all translations there are, and against one pass for each piece."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -74,14 +75,17 @@ def test_a_beam_of_one_is_the_likeliest_piece_at_each_step(seed):
     assert len({len(row) for row in found}) > 1
 
 
-def searched(model, source, k, length_penalty):
-    """Beam search by the rules that the module states, one beginning and one pass at a time; it stops only for k that ended."""
-    limit = min(3 * len(source) // 2 + _search.MORE, model.architecture.positions)
+def searched(ahead, source, k, length_penalty, positions=30):
+    """Beam search by the rules that the module states, one beginning and one pass at a time; it stops only for k that ended.
+
+    ahead  beginning → logits of what may come next
+    """
+    limit = min(3 * len(source) // 2 + _search.MORE, positions)
     beginnings, ended = [(0.0, [])], []
     for n in range(1, limit + 1):
         longer = []
         for total, pieces in beginnings:
-            said = logits(model, source, [BOS, *pieces])[-1].log_softmax(0).tolist()
+            said = ahead([BOS, *pieces]).log_softmax(0).tolist()
             allowed = range(EOS, len(said)) if n < limit else [EOS]
             longer += [(total + said[piece], [*pieces, piece]) for piece in allowed]
         longer.sort(reverse=True)
@@ -99,9 +103,45 @@ def test_a_beam_that_loses_something_keeps_what_the_rules_say(beam, length_penal
     for seed in range(4):
         model = network(seed, vocabulary=9)
         found = [row.tolist() for row in translations(model, SOURCES, beam, length_penalty)]
-        assert found == [searched(model, source, beam, length_penalty) for source in SOURCES]
+        for source, pieces in zip(SOURCES, found, strict=True):
+            assert pieces == searched(lambda read, s=source: logits(model, s, read)[-1], source, beam, length_penalty)
         differ += found != [greedy(model, source) for source in SOURCES]
     assert differ
+
+
+class Chain:
+    """In the place of a network: what comes next hangs on the last piece alone, so that several beginnings end at once."""
+
+    training = False
+
+    def __init__(self, seed, vocabulary=9):
+        self.table = 3 * torch.randn(vocabulary, vocabulary, generator=torch.Generator().manual_seed(seed))
+        self.decoder, self.architecture = self, SimpleNamespace(positions=30)
+        self.embedding = SimpleNamespace(weight=self.table)
+
+    def eval(self): ...
+
+    def train(self, mode): ...
+
+    def encoder(self, ids, mask): ...
+
+    def source(self, encoded):
+        return []
+
+    def step(self, last, before, source, mask):
+        return last, []
+
+    def logits(self, last):
+        return self.table[last]
+
+
+@pytest.mark.parametrize("beam", [3, 4])
+def test_a_beginning_that_goes_on_gives_way_to_none_that_ends(beam):
+    for seed in range(20):
+        chain = Chain(seed)
+        found = translations(chain, SOURCES, beam, 1.0)
+        for source, pieces in zip(SOURCES, found, strict=True):
+            assert pieces.tolist() == searched(lambda read, c=chain: c.table[read[-1]], source, beam, 1.0)
 
 
 @pytest.mark.parametrize("beam", [1, 2, 4])
