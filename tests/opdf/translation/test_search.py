@@ -104,18 +104,20 @@ def test_a_beam_that_loses_something_keeps_what_the_rules_say(beam, length_penal
         model = network(seed, vocabulary=9)
         found = [row.tolist() for row in translations(model, SOURCES, beam, length_penalty)]
         for source, pieces in zip(SOURCES, found, strict=True):
-            assert pieces == searched(lambda read, s=source: logits(model, s, read)[-1], source, beam, length_penalty)
+            assert pieces == searched(lambda r, m=model, s=source: logits(m, s, r)[-1], source, beam, length_penalty)
         differ += found != [greedy(model, source) for source in SOURCES]
     assert differ
 
 
 class Chain:
-    """In the place of a network: what comes next hangs on the last piece alone, so that several beginnings end at once."""
+    """In the place of a network: what comes next hangs on the last piece and on how many there are, so that often several
+    beginnings end at once.
+    """
 
     training = False
 
     def __init__(self, seed, vocabulary=9):
-        self.table = 3 * torch.randn(vocabulary, vocabulary, generator=torch.Generator().manual_seed(seed))
+        self.table = 3 * torch.randn(30, vocabulary, vocabulary, generator=torch.Generator().manual_seed(seed))
         self.decoder, self.architecture = self, SimpleNamespace(positions=30)
         self.embedding = SimpleNamespace(weight=self.table)
 
@@ -129,10 +131,11 @@ class Chain:
         return []
 
     def step(self, last, before, source, mask):
-        return last, []
+        n = before[0][0] + 1 if before else torch.zeros_like(last)
+        return (n, last), [(n, n)]
 
-    def logits(self, last):
-        return self.table[last]
+    def logits(self, hidden):
+        return self.table[hidden]
 
 
 @pytest.mark.parametrize("beam", [3, 4])
@@ -141,7 +144,7 @@ def test_a_beginning_that_goes_on_gives_way_to_none_that_ends(beam):
         chain = Chain(seed)
         found = translations(chain, SOURCES, beam, 1.0)
         for source, pieces in zip(SOURCES, found, strict=True):
-            assert pieces.tolist() == searched(lambda read, c=chain: c.table[read[-1]], source, beam, 1.0)
+            assert pieces.tolist() == searched(lambda r, c=chain: c.table[len(r) - 1, r[-1]], source, beam, 1.0)
 
 
 @pytest.mark.parametrize("beam", [1, 2, 4])
