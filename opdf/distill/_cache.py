@@ -75,19 +75,20 @@ def _said(
 ) -> dict[str, Array]:
     """Field → of all rows, joined; per token without the padding, one example after another."""
     parts: dict[str, list[Array]] = {}
-    for start in range(0, len(rows), batch_size):
-        some = rows[start : start + batch_size]
+    batches = examples.batches(rows, batch_size)
+    for some in batches:
         for name, said in teach(examples.batch(some)).items():
-            if not np.isfinite(said).all():
+            wrong = some[~np.isfinite(said).reshape(len(some), -1).all(1)]
+            if len(wrong):
                 raise TensorNetError(
-                    f"opdf distill: the teacher's {name} of examples {some[0]}–{some[-1]} have NaN or Inf, needed numbers, "
-                    f"because the student learns from them; look at the teacher's weights and its inputs"
+                    f"opdf distill: the teacher's {name} of example {min(wrong)} of train have NaN or Inf, needed numbers, "
+                    f"because the student learns from them; look at the teacher's weights and at that example"
                 )
-            whole = (
-                [x[:n] for x, n in zip(said, _lengths(examples)[some], strict=True)] if name in per_token else [said]
-            )
+            whole = [x[:n] for x, n in zip(said, _lengths(examples)[some], strict=True)] if name in per_token else said
             parts.setdefault(name, []).extend(whole)
-    return {name: np.ascontiguousarray(np.concatenate(found)) for name, found in parts.items()}
+    back = np.argsort(np.concatenate(batches))
+    joined = {name: np.concatenate if name in per_token else np.stack for name in parts}
+    return {name: np.ascontiguousarray(joined[name]([found[n] for n in back])) for name, found in parts.items()}
 
 
 def _lengths(examples: Examples) -> Array:

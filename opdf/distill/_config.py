@@ -87,6 +87,8 @@ class Training:
     """Clips the dense gradients, taken as one vector; inf: does not."""
     seed: int = 0
     """Of the student's new weights, the order of the examples and dropout."""
+    group_by_length: bool = False
+    """Put texts of like lengths into one batch, so that little of it is padding; translations always are."""
     evaluations: int = 5
     """How often dev is scored, evenly over the run; the best of them is shipped."""
     checkpoint_every: int = 100

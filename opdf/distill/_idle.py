@@ -45,6 +45,7 @@ def _rules(config: Config) -> Iterator[Rule]:
     yield brought, ("task.vocabulary",), "task.tokenizer or teacher.source brings a vocabulary"
     yield not tuned, ("teacher.lr", "teacher.seed", "teacher.whole_train"), "the teacher is not fine-tuned"
     yield tuned and task.train_size is None, ("teacher.whole_train",), "the student has the whole of train too"
+    yield task.name == "fashion_mnist", ("training.group_by_length",), "images have no lengths"
     yield (
         student.start != "teacher" and not config.generator.on,
         ("student.layer_map",),

@@ -148,11 +148,9 @@ class JaxEngine(Engine):
 
 def predicted(model: Model, examples: Examples, batch: int = 64) -> Array:
     """Logits (n, classes) of all examples, in their order."""
-    found, size = [], min(batch, len(examples))
-    for start in range(0, len(examples), batch):
-        rows = np.arange(start, min(start + batch, len(examples)))
-        found.append(answered(model, examples.batch(rows), size))
-    return np.concatenate(found)
+    batches, size = examples.batches(np.arange(len(examples)), batch), min(batch, len(examples))
+    found = [answered(model, examples.batch(rows), size) for rows in batches]
+    return np.concatenate(found)[np.argsort(np.concatenate(batches))]
 
 
 def answered(model: Model, inputs: Mapping[str, Array], size: int) -> Array:

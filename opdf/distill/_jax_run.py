@@ -41,7 +41,7 @@ def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> 
 
 def _run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> dict[str, Any]:
     training = config.training
-    steps = Steps.of(len(task.train), training.batch_size, training.epochs, training.seed, training.evaluations)
+    steps = Steps.over(task.train, training)
     cache = config.cache or config.out / "cache"
     with locked(cache, wait=True):  # runs that share it make what is missing one after another
         teacher = teacher_of(config, task, cache / "teachers", told)

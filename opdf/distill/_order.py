@@ -33,7 +33,7 @@ class Steps:
     def over(cls, examples: Examples, training: Training) -> "Steps":
         """As a training says, over examples."""
         t = training
-        return cls.of(len(examples), t.batch_size, t.epochs, t.seed, t.evaluations, examples.grouped)
+        return cls.of(len(examples), t.batch_size, t.epochs, t.seed, t.evaluations, examples.grouped(t.group_by_length))
 
     @classmethod
     def of(

@@ -36,10 +36,14 @@ class Examples:
         ids = self.fields.get("input_ids")
         return None if ids is None else np.array([len(row) for row in ids], np.int64)
 
-    @property
-    def grouped(self) -> np.ndarray | None:
+    def grouped(self, asked: bool) -> np.ndarray | None:
         """By which numbers (n,) alike examples are put into one batch; None: they are not."""
-        return None
+        return self.lengths if asked else None
+
+    def batches(self, rows: np.ndarray, size: int) -> list[np.ndarray]:
+        """These examples, `size` in a batch, where order does not matter: texts from the shortest to the longest."""
+        order = rows if self.lengths is None else rows[np.argsort(self.lengths[rows], kind="stable")]
+        return np.split(order, range(size, len(order), size))
 
     def take(self, index: np.ndarray | Sequence[int]) -> "Examples":
         """The examples at these places, in this order, or where a mask is True."""

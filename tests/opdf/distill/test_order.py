@@ -1,10 +1,13 @@
 """The order of the examples, the evaluated steps and the learning rate are functions of seed and step."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opdf.distill import Training
 from opdf.distill._order import Steps, learning_rate
+from opdf.tasks import Examples
 
 
 @given(st.integers(1, 50), st.integers(1, 60), st.integers(0, 3))
@@ -14,6 +17,34 @@ def test_every_pass_holds_every_example_once(examples, batch, seed):
     assert all(len(steps.rows(n)) == min(batch, examples) for n in range(steps.total))
     for start in range(0, len(stream) - examples + 1, examples):
         assert sorted(stream[start : start + examples]) == list(range(examples))
+
+
+def test_batches_are_of_like_lengths_and_a_pass_holds_every_example_once():
+    lengths = np.random.default_rng(0).integers(3, 40, 1003)
+    steps = Steps.of(len(lengths), 16, 3.0, 0, 1, lengths)
+    stream = np.concatenate([steps.rows(n) for n in range(steps.total)])
+    for start in range(0, len(stream) - len(lengths) + 1, len(lengths)):
+        assert sorted(stream[start : start + len(lengths)]) == list(range(len(lengths)))
+    ranges = [np.ptp(lengths[steps.rows(n)]) for n in range(steps.total)]
+    assert np.median(ranges) <= 2  # 37 by chance
+    means = np.array([lengths[steps.rows(n)].mean() for n in range(60)])
+    assert abs(np.corrcoef(means[:-1], means[1:])[0, 1]) < 0.4, "short batches come first"
+    assert list(steps.rows(70)) == list(Steps.of(len(lengths), 16, 3.0, 0, 1, lengths).rows(70))
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_texts_are_grouped_where_that_is_asked_for(asked):
+    rows = [np.arange(n) for n in np.random.default_rng(0).integers(3, 40, 200)]
+    texts = Examples({"input_ids": rows}, np.zeros(len(rows), np.int64))
+    steps = Steps.over(texts, Training(epochs=1.0, batch_size=10, group_by_length=asked))
+    padding = [texts.batch(steps.rows(n), 1)["attention_mask"] == 0 for n in range(steps.total)]
+    assert (np.mean([p.mean() for p in padding]) < 0.1) == asked  # 0.4 by chance
+
+
+def test_images_have_no_lengths():
+    images = Examples({"pixels": np.zeros((20, 2, 2), np.float32)}, np.zeros(20, np.int64))
+    one, other = (Steps.over(images, Training(batch_size=5, group_by_length=asked)) for asked in (False, True))
+    assert list(one.rows(0)) == list(other.rows(0))
 
 
 def test_seeds_and_passes_differ():

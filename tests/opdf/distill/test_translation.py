@@ -14,7 +14,6 @@ from opdf.distill import distill
 from opdf.distill._check import check
 from opdf.distill._config import Translation
 from opdf.distill._idle import idle
-from opdf.distill._order import Steps
 from opdf.distill._teachers import FineTuning
 from opdf.models.networks import load
 from opdf.report import read
@@ -137,22 +136,6 @@ def test_teachers_that_weights_do_not_tell_apart_are_not_shared(done):
     decoded_otherwise = dataclasses.replace(config, translation=dataclasses.replace(config.translation, beam=9))
     homes = [FineTuning.of(c, task, "weights", config.out).home for c in (config, decoded_otherwise)]
     assert homes[0] == homes[1]
-
-
-# ---- the order of the examples --------------------------------------------------------------------------------------
-
-
-def test_batches_are_of_like_lengths_and_a_pass_holds_every_example_once():
-    lengths = np.random.default_rng(0).integers(3, 40, 1003)
-    steps = Steps.of(len(lengths), 16, 3.0, 0, 1, lengths)
-    stream = np.concatenate([steps.rows(n) for n in range(steps.total)])
-    for start in range(0, len(stream) - len(lengths) + 1, len(lengths)):
-        assert sorted(stream[start : start + len(lengths)]) == list(range(len(lengths)))
-    ranges = [np.ptp(lengths[steps.rows(n)]) for n in range(steps.total)]
-    assert np.median(ranges) <= 2  # 37 by chance
-    means = np.array([lengths[steps.rows(n)].mean() for n in range(60)])
-    assert abs(np.corrcoef(means[:-1], means[1:])[0, 1]) < 0.4, "short batches come first"
-    assert list(steps.rows(70)) == list(Steps.of(len(lengths), 16, 3.0, 0, 1, lengths).rows(70))
 
 
 # ---- what is refused ------------------------------------------------------------------------------------------------
