@@ -43,7 +43,8 @@ def begin(
     with jax.default_matmul_precision("float32"):
         targets = {n: copied(_arrays(prepared(plan.teacher_format(n), f, options.gauge))) for n, f in ours.items()}
     kept = {n: copied(f) for n, f in ours.items()} if options.gauge == "procrustes" else {}
-    return AlignmentState(jnp.zeros((), jnp.int32), jnp.full((), jnp.nan, jnp.result_type(float)), kept, targets)
+    losses = {n: jnp.full((), jnp.nan, jnp.result_type(float)) for n in targets}
+    return AlignmentState(jnp.zeros((), jnp.int32), losses, kept, targets)
 
 
 def loss_and_gradient(
@@ -61,10 +62,10 @@ def loss_and_gradient(
             n: distance_and_gradient(plan[n], factors[n], _as_target(t, options.gauge), options.gauge)
             for n, t in targets.items()
         }
-    loss = sum((loss.astype(state.loss.dtype) for loss, _ in found.values()), jnp.zeros_like(state.loss))
+    losses = {n: loss.astype(state.losses[n].dtype) for n, (loss, _) in found.items()}
     weight = options.weight_at(state.steps)
     pull = {n: tuple(None if g is None else weight * g for g in gradient) for n, (_, gradient) in found.items()}
-    return AlignmentState(state.steps + 1, loss, state.teacher, targets), pull
+    return AlignmentState(state.steps + 1, losses, state.teacher, targets), pull
 
 
 def _arrays(target: Any) -> Factors:

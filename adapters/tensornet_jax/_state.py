@@ -21,16 +21,21 @@ class AlignmentState(NamedTuple):
     """What alignment goes on from.
 
     steps    () int32, updates so far
-    loss     (), Σ_pairs L_Aux of the last update, not multiplied by its weight λ; NaN before the first
+    losses   weight name → (), its L_Aux at the last update, not multiplied by its weight λ; NaN before the first
     teacher  weight name → the teacher's factors, if the gauge rotates them; else none, as the targets stand
     targets  weight name → what the student is compared with: the teacher's factors, as last rotated onto the student for
              "procrustes", and for "invariant" ‖W_T‖ and the teacher's reduced Gram matrices
     """
 
     steps: Array
-    loss: Array
+    losses: dict[str, Array]
     teacher: dict[str, Factors]
     targets: dict[str, Factors]
+
+    @property
+    def loss(self) -> Array:
+        """(), Σ_pairs L_Aux of the last update, not multiplied by its weight λ; NaN before the first."""
+        return jnp.stack([jnp.asarray(loss) for loss in self.losses.values()]).sum()
 
 
 class TransferState(NamedTuple):

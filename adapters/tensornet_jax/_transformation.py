@@ -37,7 +37,8 @@ def overparameterize(
     plan       from `plan(params, …)`, and for generated weights see `generate`; truncated formats hold part of a weight
                only: after init, go on with
                params = materialize(plan, state, params), so that the first gradient is of the model that is trained
-    alignment  adds the gradient of the tensor alignment loss; its last value is state.alignment.loss
+    alignment  adds the gradient of the tensor alignment loss; its last value is state.alignment.loss, weight by weight
+               state.alignment.losses
     gauge      of the first decomposition; "balanced" is the paper's
     lr_transfer  lets an update do for each planned weight what a dense one at the same learning rate and weight decay would,
                whatever its format: "sign" for Adam and other rules whose step has one length, "gradient" for SGD. True tells

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 import tensornet as tn
 import tensornet_jax as tnj
-from tensornet.alignment import Reduced, distance_to
 
 from ..models.jax_networks import Model, answer
 from ..tasks import Examples
@@ -39,7 +38,7 @@ class JaxEngine(Engine):
         steps: int,
     ) -> None:
         opdf, self.config, self.training = config.opdf, config, config.training
-        self.network, self.gauge, self.examples, self.taught = student.network, opdf.alignment_gauge, examples, taught
+        self.network, self.examples, self.taught = student.network, examples, taught
         self.plan: tn.Plan | tn.Generators | None = None
         self.more: dict[str, Any] = {}
         self.arrays = _owned(dict(student.weights))
@@ -103,13 +102,7 @@ class JaxEngine(Engine):
         entropies = {n: [x.item() for x in tn.entropy(f, state.factors[n]).values()] for n, f in self.plan.items()}
         if state.alignment is None or not state.alignment.steps:
             return {"entropies": entropies}
-        aligned = {n: self._distance(n, state.factors[n], t) for n, t in state.alignment.targets.items()}
-        return {"entropies": entropies, "alignment": aligned}
-
-    def _distance(self, name: str, factors: Any, target: Any) -> float:
-        assert isinstance(self.plan, tn.Plan)
-        target = Reduced(target[0], target[1:]) if self.gauge == "invariant" else target
-        return float(distance_to(self.plan[name], factors, target, self.gauge))
+        return {"entropies": entropies, "alignment": {n: float(loss) for n, loss in state.alignment.losses.items()}}
 
     # ---- saving -----------------------------------------------------------------------------------------------------
 
