@@ -1,9 +1,12 @@
 """Two stages of a Kronecker student by `opdf distill`, what they leave behind, and what they refuse."""
 
+import shutil
+
 import pytest
 import tiny_runs
 import torch
 from hosted import encoder
+from safetensors.numpy import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import tensornet_torch as tnt
@@ -79,6 +82,29 @@ def test_stage_2_goes_on_with_the_factors_of_stage_1_and_the_head_of_its_teacher
     assert after.keys() == own.keys()
     moved = [n for n in own if ".factors." in n and not torch.equal(own[n], after[n])]
     assert len(moved) > 20
+
+
+def test_stage_2_that_was_cut_does_not_go_on_from_another_stage_1(stages, tmp_path):
+    """Under the same name: what is there is told by its weights."""
+    (one, _), _ = stages
+    compact = tmp_path / "compact"
+    shutil.copytree(one.out / "compact", compact)
+    config = tiny_runs.texts(tmp_path, student__compact=str(compact), **ONCE)
+
+    def told(phase, done, total, said):
+        if (phase, done) == ("train", 4):
+            raise Killed
+
+    with pytest.raises(Killed):
+        distill(config, told=told)
+    weights = load_file(compact / "model.safetensors")
+    weights["classifier.bias"][0] += 1.0
+    save_file(weights, compact / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(TensorNetError, match=r"student\.compact"):
+        distill(config, resume=True)
+
+
+class Killed(Exception): ...
 
 
 @pytest.mark.parametrize(
