@@ -75,7 +75,9 @@ def test_ten_adamw_steps(alignment, lr_transfer, lr):
         assert jax_side.distance(p, as_pytree(model)) < 1e-9
         if options:
             assert np.isclose(float(state.alignment.loss), float(optimizer.alignment_loss), rtol=1e-9)
-            ours, theirs = (sorted(map(float, o.values())) for o in (state.alignment.losses, optimizer.alignment_losses))
+            ours, theirs = (
+                sorted(map(float, o.values())) for o in (state.alignment.losses, optimizer.alignment_losses)
+            )
             assert np.allclose(ours, theirs, rtol=1e-9)  # weight by weight, whose names differ
 
 

@@ -79,14 +79,14 @@ def _run(made: Sweep, workers: int) -> State:
     total = sum(expected(made, arm) for arm in made.arms)
     try:
         with Progress() as told, _terminable():
-            said = (-1, "")
+            ended = False
 
             def tell(state: State, running: Mapping[Job, Holder]) -> None:
-                nonlocal said
+                nonlocal ended
                 done = min(len(state.finished) + len(state.failed), total)
-                if said != (now := (done, ", ".join(_doing(job, by) for job, by in running.items()))):
-                    said = now
-                    told("runs", done, total, now[1])
+                if not ended:
+                    told("runs", done, total, "; ".join((*_doing(running), *_failed(state))))
+                ended = done == total
 
             return run_all(made, workers, told=tell)
     except KeyboardInterrupt:
@@ -94,8 +94,19 @@ def _run(made: Sweep, workers: int) -> State:
         sys.exit(130)
 
 
-def _doing(job: Job, by: Holder) -> str:
-    return job.folder.as_posix() + ("" if by.host == platform.node() else f" on {by.host}")
+def _doing(running: Mapping[Job, Holder]) -> Iterator[str]:
+    if running:
+        here = platform.node()
+        yield ", ".join(
+            job.folder.as_posix() + ("" if by.host == here else f" on {by.host}") for job, by in running.items()
+        )
+
+
+def _failed(state: State) -> Iterator[str]:
+    """While the others go on: hours may pass before the table says it."""
+    if state.failed:
+        job, why = next(iter(state.failed.items()))
+        yield f"{len(state.failed)} failed, {job.folder.as_posix()}: {why}"
 
 
 def _cores(made: Sweep) -> int:

@@ -214,7 +214,7 @@ def test_the_command(path, tmp_path, monkeypatch, capsys):
     assert command(monkeypatch, *arguments) == 1
     said = capsys.readouterr()
     assert "no such data; give some" in said.out
-    assert "runs" in said.err
+    assert "3 failed, kd/training.lr=0.001/seed1: no such data; give some" in said.err
     assert (out / "results.png").exists()
     assert command(monkeypatch, *arguments, "--report", "--json") == 0
     assert list(json.loads(capsys.readouterr().out)["arms"]["kd"]["runs"]) == ["0"]
