@@ -213,4 +213,5 @@ def _adamw(trained: Mapping[str, nn.Parameter], training: Training) -> torch.opt
     matrices = [p for p in trained.values() if p.ndim > 1]
     rest = [p for p in trained.values() if p.ndim < 2]
     groups = [{"params": matrices, "weight_decay": training.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=training.lr, betas=BETAS, eps=EPS)
+    # fused: one pass over memory, a tenth of the time of ten passes
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=training.lr, betas=BETAS, eps=EPS, fused=True)
