@@ -18,12 +18,14 @@ def sentences(name: str) -> Iterator[str]:
         if not columns:
             yield from (line.rstrip("\n") for line in file)
             return
-        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+        for n, row in enumerate(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE), 2):
+            if lacking := [column for column in columns if row.get(column) is None]:
+                sys.exit(
+                    f"{path}, line {n}: no {', '.join(lacking)}, needed each of its columns; it has {', '.join(row)}"
+                )
             yield from (row[column] for column in columns)
 
 
 if __name__ == "__main__":
-    out = csv.writer(sys.stdout)
-    out.writerow(("text", "label"))
-    for n, name in enumerate(sys.argv[1:]):
-        out.writerows((text, n) for text in sentences(name) if text.strip())
+    rows = [(text, n) for n, name in enumerate(sys.argv[1:]) for text in sentences(name) if text.strip()]
+    csv.writer(sys.stdout).writerows([("text", "label"), *rows])  # at the end, so that an error leaves nothing

@@ -10,6 +10,7 @@ from ._overparameterize import overparameterize as overparameterize
 from ._plan import plan as plan
 from ._run import from_run as from_run
 from ._run import to_run as to_run
+from .inference import Factorized as Factorized
 from .inference import FactorizedConv2d as FactorizedConv2d
 from .inference import FactorizedEmbedding as FactorizedEmbedding
 from .inference import FactorizedLinear as FactorizedLinear

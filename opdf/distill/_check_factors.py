@@ -1,7 +1,11 @@
 """What a student of Kronecker products cannot be joined with: found before anything else happens."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
+from tensornet.files._folder import weight_files
+
+from ..models import Student
 from ._config import Config
 
 
@@ -20,6 +24,11 @@ def in_factors(config: Config) -> Iterator[str]:
             f"student.start = {student.start!r} with student.compact, needed 'teacher', because its weights are those of the "
             f"folder, and its head is the teacher's; leave it out"
         )
+    if student.compact is not None and student.layer_map != Student().layer_map:
+        yield (
+            f"student.layer_map = {student.layer_map!r} with student.compact, needed none, because its layers are those of the "
+            f"folder; leave it out"
+        )
     clashes = {
         "opdf.on = true": (config.opdf.on, "its weights are factors already"),
         f"host = {config.host!r}": (config.host not in ("kd", "labels"), "the others are for dense weights"),
@@ -36,3 +45,9 @@ def in_factors(config: Config) -> Iterator[str]:
                 f"{what} with a student of Kronecker products, needed otherwise, because {why}; change it, or leave "
                 f"student.kronecker and student.compact out"
             )
+
+
+def check_factors(config: Config) -> None:
+    """Before a teacher is made, which may take long, whether the folder is there that its student goes on from."""
+    if config.student.compact is not None:
+        weight_files(Path(config.student.compact), "student.compact")

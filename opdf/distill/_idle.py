@@ -43,7 +43,7 @@ def _rules(config: Config) -> Iterator[Rule]:
     yield task.name == "translation", ("teacher.kind",), "a translation has one kind of network"
     brought = task.name == "translation" and tokenizer_of(config) is not None
     yield brought, ("task.vocabulary",), "task.tokenizer or teacher.source brings a vocabulary"
-    yield not tuned, ("teacher.lr", "teacher.seed", "teacher.whole_train"), "the teacher is not fine-tuned"
+    yield not tuned, ("teacher.lr", "teacher.whole_train"), "the teacher is not fine-tuned"
     yield tuned and task.train_size is None, ("teacher.whole_train",), "the student has the whole of train too"
     yield task.name == "fashion_mnist", ("training.group_by_length",), "images have no lengths"
     yield (
@@ -51,6 +51,8 @@ def _rules(config: Config) -> Iterator[Rule]:
         ("student.layer_map",),
         "the student's layers begin at random",
     )
+    number = task.name == "stsb" or task.regression
+    yield number and config.host in ("kd", "lgtm", "adkd"), (f"{config.host}.temperature",), "a number is predicted"
     yield config.host == "kd" and not kd.decoupled, ("kd.beta",), "kd.decoupled is off"
     yield config.host == "kd" and not kd.weights, ("kd.weights_outside",), "kd.weights is 0"
     generator = config.generator

@@ -70,7 +70,8 @@ def train(
     saved = at["best_step"]  # that the checkpoint speaks of
     with Metrics.resumed(folder, at["step"] or -1) as metrics:
         if not at["step"] and (start := engine.probe()):
-            metrics.log({"step": 0, **start})
+            for tracker in (metrics, *trackers):
+                tracker.log({"step": 0, **start})
         for step in range(at["step"], steps.total):
             begun = time.perf_counter()
             lr = rate(training, step, steps.total, engine.switch)

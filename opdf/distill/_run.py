@@ -13,6 +13,7 @@ from tensornet.files._replace import replacing
 from .. import report
 from ..tasks import load, signature
 from ._check import check
+from ._check_factors import check_factors
 from ._config import Config, tokenizer_of, vocabularies
 from ._lock import locked
 from ._loop import CHECKPOINT, Told, silent, tidied
@@ -33,6 +34,7 @@ def distill(config: Config, *, resume: bool = False, told: Told = silent, comman
     check(config)
     if (done := _ended(config, resume)) is not None:
         return done
+    check_factors(config)
     task = load(config.task, tokenizer_of(config), vocabularies(config))
     config.out.mkdir(parents=True, exist_ok=True)
     with locked(config.out), _trackers(config) as trackers:
@@ -47,7 +49,8 @@ def distill(config: Config, *, resume: bool = False, told: Told = silent, comman
         _write(config.out / "README.md", report.card(to_dict(config), summary))
         for model in ("student", "compact"):
             if (config.out / model).is_dir():  # which may go elsewhere, without the figures
-                _write(config.out / model / "README.md", report.card(to_dict(config), summary | {"figures": []}))
+                said = report.card(to_dict(config), summary | {"figures": []}, model)
+                _write(config.out / model / "README.md", said)
         _write(config.out / SUMMARY, json.dumps(summary, indent=2))  # last: with it the run is done
     (config.out / CHECKPOINT).unlink(missing_ok=True)
     tidied(config.out)

@@ -40,7 +40,8 @@ class FineTuning:
             task = load_task(replace(config.task, train_size=None), tokenizer_of(config), vocabularies(config))
         taken: dict[str, Any] = {"epochs": config.teacher.epochs, "lr": config.teacher.lr, "seed": config.teacher.seed}
         training = replace(config.training, **taken)
-        made_of = {"task": task.digest("train"), "dev": task.digest("dev"), "start": start, **_described(config)}
+        made_of: dict[str, Any] = {"task": task.digest("train"), "dev": task.digest("dev"), "metrics": task.metrics}
+        made_of |= {"start": start, **_described(config)}
         if task.kind == "translation":
             made_of["smoothing"] = config.translation.smoothing
         free = ("checkpoint_every", "device", "threads")

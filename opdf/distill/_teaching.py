@@ -26,6 +26,7 @@ def teacher_of(config: Config, task: Task, folder: Path, told: Told) -> nn.Modul
 
 def _fine_tune(told: Told, tuning: FineTuning, model: nn.Module) -> None:
     tuning.home.mkdir(parents=True, exist_ok=True)
+    model.to(tuning.config.training.device)
     config, task, steps = tuning.config, tuning.task, tuning.steps
     engine = TorchEngine(config, host("labels")(model, None, task, None, steps.total), task.train, None)
     train(engine, task, config.training, steps, tuning.home, made_of={}, told=lambda _, *rest: told("teacher", *rest))

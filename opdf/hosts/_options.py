@@ -19,11 +19,11 @@ class KD:
     beta: float = 8.0
     """Weight of DKD's non-target part."""
     hidden: float = 0.0
-    """Weight of the mean-squared error of hidden states, layer by layer."""
+    """Weight of the mean-squared error of hidden states, a mean over layers."""
     attention: float = 0.0
-    """Weight of the mean-squared error of attention scores before the softmax."""
+    """Weight of the mean-squared error of attention scores before the softmax, a mean over layers."""
     ffn: float = 0.0
-    """Weight of the mean-squared error of what feed-forward parts say, before residual and norm, layer by layer."""
+    """Weight of the mean-squared error of what feed-forward parts say, before residual and norm, a mean over layers."""
     embedding: float = 0.0
     """Weight of the mean-squared error of the embeddings' output."""
     weights: float = 0.0

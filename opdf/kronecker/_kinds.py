@@ -7,7 +7,6 @@ from typing import Any, Literal
 from torch import nn
 
 import tensornet as tn
-import tensornet_torch as tnt
 from tensornet import Kronecker, TensorNetError
 
 Kind = Literal["embedding", "attention", "up", "down"]
@@ -67,5 +66,6 @@ def swapped(fmt: Kronecker) -> Kronecker:
 
 
 def plan_of(found: Mapping[Kind, Mapping[str, Any]], model: nn.Module, formats: Mapping[Kind, Kronecker]) -> tn.Plan:
+    """Of frozen weights too: `compress` takes them, and a model is smaller whatever is trained of it."""
     of: dict[str, Kronecker] = {name: formats[kind] for kind, names in found.items() for name in names}
-    return tnt.plan(model, lambda name, _: of.get(name))
+    return tn.plan({name: tuple(p.shape) for name, p in model.named_parameters()}, lambda name, _: of.get(name))

@@ -24,13 +24,17 @@ def compressed(student: nn.Module, spec: Student) -> nn.Module:
 
 
 def exported(student: nn.Module, folder: Path, task: Task) -> dict[str, Any]:
-    """`student`, the dense model, into `folder`; of one with factors also `compact`, and for the summary the bytes of both."""
+    """`student`, the dense model, into `folder`; of one with factors also `compact`, and for the summary what both take."""
     from ..models.networks import save
 
-    if not any(isinstance(module, tnt.FactorizedLinear) for module in student.modules()):
+    if not any(isinstance(module, tnt.Factorized) for module in student.modules()):
         save(student, folder / "student", task)
         return {}
-    save(tnt.dense(student), folder / "student", task)
+    dense = tnt.dense(student)
+    save(dense, folder / "student", task)
     save(student, folder / "compact", task)  # its own save_pretrained, as of any model of Transformers
     weights = {"dense": folder / "student", "compact": folder / "compact"}
-    return {"bytes": {name: sum(f.stat().st_size for f in of.glob("*.safetensors")) for name, of in weights.items()}}
+    return {
+        "bytes": {name: sum(f.stat().st_size for f in of.glob("*.safetensors")) for name, of in weights.items()},
+        "dense_parameters": sum(p.numel() for p in dense.parameters()),
+    }

@@ -102,8 +102,13 @@ def _priced(found: Weights, formats: tuple[tuple[Kind, Kronecker], ...], by: str
     for r in range(1, len(sums) + 1):
         made = tuple((kind, Kronecker(fmt.left, fmt.right, r)) for kind, fmt in formats)
         params = sum(len(found[kind]) * fmt.num_params for kind, fmt in made)
-        cost = sums[r - 1] if by == "error" else sum(len(found[kind]) * flops(fmt) / reached(fmt) for kind, fmt in made)
+        cost = sums[r - 1] if by == "error" else sum(len(found[kind]) * work(kind, fmt) for kind, fmt in made)
         yield Choice(made, params, cost)
+
+
+def work(kind: Kind, fmt: Kronecker) -> float:
+    """Operations for a token and for each dimension that is reached; looking up a row takes one for each entry and term."""
+    return (fmt.terms * fmt.shape[1] if kind == "embedding" else flops(fmt)) / reached(fmt)
 
 
 def _best(kinds: list[list[Choice]], budget: int) -> tuple[tuple[Kind, Kronecker], ...] | None:

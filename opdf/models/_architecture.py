@@ -8,6 +8,7 @@ from tensornet import TensorNetError
 from tensornet._errors import some
 
 CONFIG = "config.json"
+MOST_TOKENS = {"vit": 16, "hierarchical": 64}  # so that 60,000 images of 28 × 28 are minutes on one core
 Kind = Literal["residual", "vit", "hierarchical"]
 
 
@@ -57,6 +58,26 @@ class Architecture:
     def narrowest(self) -> int:
         """Width of the first stage."""
         return self.width // 2 if self.kind == "hierarchical" else self.width
+
+
+def architecture(
+    kind: Kind,
+    image: tuple[int, int],
+    classes: int,
+    depth: int,
+    width: int,
+    *,
+    feed_forward: int | None = None,
+    heads: int | None = None,
+) -> Architecture:
+    """With what is usual for what is not given: 4 heads, 4·width units (residual: width), the smallest patches that leave no
+    more than MOST_TOKENS.
+    """
+    if kind == "residual":
+        return Architecture(kind, image, classes, depth, width, feed_forward or width, heads or 0)
+    common = [p for p in range(1, min(image) + 1) if not any(side % p for side in image)]
+    patch = next((p for p in common if image[0] * image[1] <= MOST_TOKENS[kind] * p * p), common[-1])
+    return Architecture(kind, image, classes, depth, width, feed_forward or 4 * width, heads or 4, patch)
 
 
 def is_image_network(config: dict[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from tensornet.files._folder import WEIGHTS, whole
 
 from ._architecture import CONFIG as CONFIG
-from ._architecture import Architecture, Kind, described
+from ._architecture import Architecture, described
 from ._architecture import is_image_network as is_image_network
 from ._fits import check_tensors
 from ._hierarchical import Hierarchical
@@ -22,27 +22,6 @@ from ._seeded import seeded
 from ._vit import ViT
 
 FAMILIES: dict[str, type[ImageNetwork]] = {"residual": Residual, "vit": ViT, "hierarchical": Hierarchical}
-MOST_TOKENS = {"vit": 16, "hierarchical": 64}  # so that 60,000 images of 28 × 28 are minutes on one core
-
-
-def architecture(
-    kind: Kind,
-    image: tuple[int, int],
-    classes: int,
-    depth: int,
-    width: int,
-    *,
-    feed_forward: int | None = None,
-    heads: int | None = None,
-) -> Architecture:
-    """With what is usual for what is not given: 4 heads, 4·width units (residual: width), the smallest patches that leave no
-    more than MOST_TOKENS.
-    """
-    if kind == "residual":
-        return Architecture(kind, image, classes, depth, width, feed_forward or width, heads or 0)
-    common = [p for p in range(1, min(image) + 1) if not any(side % p for side in image)]
-    patch = next((p for p in common if image[0] * image[1] <= MOST_TOKENS[kind] * p * p), common[-1])
-    return Architecture(kind, image, classes, depth, width, feed_forward or 4 * width, heads or 4, patch)
 
 
 def build(description: Architecture, seed: int) -> ImageNetwork:

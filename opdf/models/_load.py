@@ -11,6 +11,7 @@ from tensornet import TensorNetError
 from ..tasks import Task
 from ..translation._architecture import is_translation_network
 from . import _encoders, _images
+from ._architecture import architecture
 from ._fits import check_image, check_tokens, image_size
 from ._image import ImageNetwork
 from ._spec import Teacher
@@ -58,7 +59,7 @@ def make_teacher(spec: Teacher, task: Task) -> nn.Module:
             f"language is not learnt from a task; set teacher.source"
         )
     sizes = {"feed_forward": spec.feed_forward, "heads": spec.heads}
-    description = _images.architecture(spec.kind, image_size(task), task.classes, spec.depth, spec.width, **sizes)
+    description = architecture(spec.kind, image_size(task), task.classes, spec.depth, spec.width, **sizes)
     network: ImageNetwork = _images.build(description, spec.seed)
     return network.eval()
 

@@ -22,7 +22,7 @@ class Teacher:
     lr: float = 5e-5
     """Of its fine-tuning."""
     seed: int = 0
-    """Of its fine-tuning, the same for all students."""
+    """Of its new weights, which may be its head alone, and of its fine-tuning; the same for all students."""
     whole_train: bool = False
     """Fine-tune it on all of train, where task.train_size leaves the student a part."""
     decoder: int | None = None

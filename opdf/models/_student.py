@@ -10,6 +10,7 @@ from tensornet import TensorNetError
 from ..tasks import Task
 from ..translation._network import TranslationNetwork
 from . import _encoders, _images
+from ._architecture import architecture
 from ._fits import check_copied
 from ._image import ImageNetwork
 from ._spec import Student
@@ -53,7 +54,7 @@ def _image_student(spec: Student, teacher: ImageNetwork, seed: int) -> nn.Module
     kind, width = spec.kind or a.kind, spec.width or a.width
     if kind != a.kind:
         size = {"feed_forward": spec.feed_forward, "heads": spec.heads}
-        return _images.build(_images.architecture(kind, a.image, a.classes, spec.layers, width, **size), seed)
+        return _images.build(architecture(kind, a.image, a.classes, spec.layers, width, **size), seed)
     units = spec.feed_forward or round(a.feed_forward * width / a.width)
     made = dataclasses.replace(a, depth=spec.layers, width=width, feed_forward=units, heads=spec.heads or a.heads)
     return _images.build(made, seed)

@@ -22,6 +22,12 @@ STARTS = {
 }
 KINDS = {"fashion_mnist": "images", "translation": "translation"}  # of tasks; of the others the student classifies text
 USE = {
+    "compact": """import tensornet_torch as tnt
+from transformers import AutoTokenizer
+
+model = tnt.from_pretrained("compact")  # the folder; AutoModel would not find the factors
+tokenizer = AutoTokenizer.from_pretrained("compact")
+""",
     "text": """from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 model = AutoModelForSequenceClassification.from_pretrained("student")  # the folder
@@ -36,8 +42,10 @@ load("student").translate(["Two dogs run."], beam=5)  # the folder; a list of te
 Summary = Mapping[str, Any]
 
 
-def card(config: Mapping[str, Any], summary: Summary) -> str:
-    """README.md of a run folder or of the student: Markdown behind a front matter in YAML.
+def card(config: Mapping[str, Any], summary: Summary, folder: str = "student") -> str:
+    """README.md of a run folder or of a model in it: Markdown behind a front matter in YAML.
+
+    folder   "student", or "compact" for that of a model with factors
 
     config   as resolved: plain values by key
     summary  of the run: "name", "task" and "host" at least; what else is missing in it is not spoken of. "runs", a list of
@@ -48,14 +56,15 @@ def card(config: Mapping[str, Any], summary: Summary) -> str:
     kind = KINDS.get(summary["task"], "text")
     sections = (
         _what(config, summary),
-        _results(summary),
+        _results(config, summary),
         _sizes(summary),
         _figures(summary),
-        _use(kind),
+        _use("compact" if folder == "compact" else kind),
         _made(config, summary),
-        _limits(summary),
+        _limits(config, summary),
     )
-    return "\n".join([front_matter(summary, kind), *(section for section in sections if section)])
+    front = front_matter(summary, kind, library=None if folder == "compact" else "transformers")
+    return "\n".join([front, *(section for section in sections if section)])
 
 
 def _what(config: Mapping[str, Any], summary: Summary) -> str:
@@ -67,6 +76,8 @@ def _what(config: Mapping[str, Any], summary: Summary) -> str:
             f"generators were trained for {generator['share']:.0%} of the steps, and the weights for the rest"
             f"{_before(summary)}."
         )
+    elif kronecker := _kronecker(config):
+        text += kronecker
     elif start is not None:  # Theseus takes over embeddings and head, whatever it starts from
         text += (
             f" It began with {STARTS['random-layers' if (summary['host'], start) == ('theseus', 'random') else start]}."
@@ -79,6 +90,20 @@ def _what(config: Mapping[str, Any], summary: Summary) -> str:
             f"{opdf['cores']} factors a weight{_alignment(opdf)}); here are the dense weights that the factors contract to."
         )
     return f"# {summary['name']}\n\n{text}\n"
+
+
+def _kronecker(config: Mapping[str, Any]) -> str:
+    student = config.get("student", {})
+    if student.get("compact"):
+        began = "the factors of an earlier run, and the head of its teacher"
+    elif student.get("kronecker"):
+        began = f"the products nearest to its teacher's layers, {student['kronecker']:g} times smaller in all"
+    else:
+        return ""
+    return (
+        f" Its embedding, attention and feed-forward weights are Kronecker products "
+        f"([KroneckerBERT](https://arxiv.org/abs/2109.06243)), trained as such from {began}."
+    )
 
 
 def _alignment(opdf: Mapping[str, Any]) -> str:
@@ -94,7 +119,12 @@ def _before(summary: Summary) -> str:
     return f"; this one is of step {summary['best_step']:,}, before its weights were trained by themselves"
 
 
-def _results(summary: Summary) -> str:
+def _chosen(config: Mapping[str, Any]) -> bool:
+    """Whether dev chose between several students."""
+    return bool(config.get("training", {}).get("evaluations", 2) > 1)
+
+
+def _results(config: Mapping[str, Any], summary: Summary) -> str:
     """One column for each metric of dev and of test; fractions, as the summary has them."""
     parts = [(part, metric) for part in ("dev", "test") for metric in summary.get(part, {})]
     if not parts:
@@ -111,28 +141,29 @@ def _results(summary: Summary) -> str:
         said.append(f"BLEU, here from 0 to 1, is sacrebleu's {summary['signature']}.")
     if "best_step" in summary:
         of = f" of {summary['steps']:,}" if "steps" in summary else ""
-        said.append(f"The student is that of step {summary['best_step']:,}{of}, chosen on dev.")
+        which = "chosen on dev" if _chosen(config) else "the last, not chosen"
+        said.append(f"The student is that of step {summary['best_step']:,}{of}, {which}.")
     return f"## Results\n\n{table}\n{' '.join(said)}\n"
 
 
 def _sizes(summary: Summary) -> str:
-    teacher, student = summary.get("teacher", {}), summary.get("student", {})
+    teacher, student, factors = summary.get("teacher", {}), summary.get("student", {}), "bytes" in summary
+    shipped = [number(student.get("parameters")), number(student.get("latency_ms"))]
     rows = [
         ("teacher", [number(teacher.get("parameters")), number(teacher.get("latency_ms"))]),
         ("student, before training", [number(student.get("parameters")), ""]),
         ("student, in training: what the optimiser holds", [number(student.get("training_parameters")), ""]),
-        ("student, as it is here", [number(student.get("parameters")), number(student.get("latency_ms"))]),
+        ("student with factors, in `compact`" if factors else "student, as it is here", shipped),
+        ("the same, dense, in `student`", [number(summary.get("dense_parameters")), ""]),
     ]
     batch = f", {summary['latency_rows']} examples" if "latency_rows" in summary else ""
     table = markdown_table(["", "parameters", f"latency in ms{batch}"], rows)
     said = []
     if teacher.get("latency_ms") and student.get("latency_ms"):
-        said.append(f"The student takes {student['latency_ms'] / teacher['latency_ms']:.2f} of its teacher's time.")
+        which = "With its factors the student" if factors else "The student"
+        said.append(f"{which} takes {student['latency_ms'] / teacher['latency_ms']:.2f} of its teacher's time.")
     if size := summary.get("bytes"):
-        files = f"{number(size['compact'])} bytes for {number(size['dense'])}"
-        said.append(
-            f"These are the model with factors, in `compact`: {files} of the same one in `student`, where it is dense."
-        )
+        said.append(f"`compact` has {number(size['compact'])} bytes of weights, `student` {number(size['dense'])}.")
     if "fold_error" in summary:
         said.append(
             f"Between factors and weights of the last step, the largest ‖W − contract(T)‖/‖W‖ is {summary['fold_error']:.1g}."
@@ -165,15 +196,15 @@ def _made(config: Mapping[str, Any], summary: Summary) -> str:
     return "## How it was made\n\n" + "\n".join(parts)
 
 
-def _limits(summary: Summary) -> str:
-    return "## Limits\n\n" + "".join(f"- {line}\n" for line in _limit_lines(summary))
+def _limits(config: Mapping[str, Any], summary: Summary) -> str:
+    return "## Limits\n\n" + "".join(f"- {line}\n" for line in _limit_lines(summary, _chosen(config)))
 
 
-def _limit_lines(summary: Summary) -> Iterator[str]:
-    if "dev" in summary:
+def _limit_lines(summary: Summary, chosen: bool) -> Iterator[str]:
+    if "dev" in summary and chosen:
         yield "Dev chose this student, so that its score there is too good by what choosing gains."
     if "test" in summary:
-        yield "In this run test was scored once on the student, after dev had chosen it."
+        yield f"In this run test was scored once on the student, after {'dev had chosen it' if chosen else 'training'}."
     if "seed" in summary and len(summary.get("runs", ())) < 2:
         yield f"One seed, {summary['seed']}: how far another would be from it is not known."
     if summary.get("student", {}).get("latency_ms"):

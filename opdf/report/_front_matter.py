@@ -9,18 +9,19 @@ METRICS = {"matthews": "matthews_correlation", "pearson": "pearsonr", "spearman"
 PIPELINES = {"text": "text-classification", "images": "image-classification", "translation": "translation"}
 
 
-def front_matter(summary: Mapping[str, Any], kind: str) -> str:
+def front_matter(summary: Mapping[str, Any], kind: str, *, library: str | None = "transformers") -> str:
     """Tags, metrics and results; the licence is left to whoever publishes.
 
-    kind  "text", "images" or "translation"
+    kind     "text", "images" or "translation"
+    library  whose from_pretrained reads a text model
     """
-    lines = "".join(f"{name}: {_flow(value)}\n" for name, value in _entries(summary, kind))
+    lines = "".join(f"{name}: {_flow(value)}\n" for name, value in _entries(summary, kind, library))
     return f"---\n{lines}# license: yours to choose, as the teacher's and the data's allow\n---\n"
 
 
-def _entries(summary: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Any]]:
-    if kind == "text":
-        yield "library_name", "transformers"
+def _entries(summary: Mapping[str, Any], kind: str, library: str | None) -> Iterator[tuple[str, Any]]:
+    if kind == "text" and library:
+        yield "library_name", library
     yield "pipeline_tag", PIPELINES[kind]
     if summary.get("base_model"):
         yield "base_model", summary["base_model"]

@@ -73,7 +73,8 @@ def _attempted(sweep: Sweep, state: State, job: Job, run: Run) -> bool:
         if not (folder / SUMMARY).exists():
             fail(folder, f"the run ended without writing {SUMMARY}")
         elif not sweep.keep_students:
-            shutil.rmtree(folder / "student", ignore_errors=True)
+            for model in ("student", "compact"):
+                shutil.rmtree(folder / model, ignore_errors=True)
     except TensorNetError as error:
         fail(folder, str(error))
     except (Exception, SystemExit) as error:

@@ -52,7 +52,8 @@ class _Table:
                 f"{self.name}: all labels are {self.labels[0]!r}, needed two classes at least, because there is nothing to "
                 f"tell apart; look whether this is the column meant"
             )
-        return tuple(sorted(names, key=int if all(_whole(name) for name in names) else None))
+        whole = all(_whole(name) for name in names)
+        return tuple(sorted(names, key=lambda name: (int(name) if whole else 0, name)))
 
     def part(self, names: tuple[str, ...]) -> Part:
         labels: np.ndarray = classes(self.name, self.labels, names) if names else numbers(self.name, self.labels)

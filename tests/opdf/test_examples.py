@@ -37,3 +37,11 @@ def test_texts_out_of_tables_and_lines(tmp_path):
     done = subprocess.run([sys.executable, EXAMPLES / "texts.py", *names], capture_output=True, check=True)
     rows = [*csv.reader(done.stdout.decode().splitlines())]
     assert rows == [["text", "label"], ['A "dog.', "0"], ["A, cat.", "0"], ["Ein Hund.", "1"], ["läuft", "1"]]
+
+
+@pytest.mark.parametrize(("text", "column"), [("one\ttwo\na\tb\n", "three"), ("one\ttwo\na\n", "two")])
+def test_texts_of_a_table_that_lacks_some(tmp_path, text, column):
+    (tmp_path / "a.tsv").write_text(text)
+    done = subprocess.run([sys.executable, EXAMPLES / "texts.py", f"{tmp_path}/a.tsv:{column}"], capture_output=True)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert f"a.tsv, line 2: no {column}, needed each of its columns; it has one, two".encode() in done.stderr

@@ -59,7 +59,9 @@ def dense(model: nn.Module) -> nn.Module:
 
 @torch.no_grad()
 def _decomposed(w: Planned) -> Filled:
-    """Factors in the dtype of the weight, and the error of what they make in it."""
+    """Factors in the dtype of the weight, and the error of what they make in it; on the meta device shapes alone."""
+    if w.parameter.is_meta:
+        return [torch.empty(s, dtype=w.parameter.dtype, device="meta") for s in w.format.shapes], None
     matrix = w.parameter.mT if w.transposed else w.parameter
     factors = [f.to(w.parameter.dtype) for f in factors_of(w.name, w.format.decompose, matrix, "balanced")]
     made = w.format.contract([widest(f) for f in factors])

@@ -88,10 +88,15 @@ def _replacements(
         shared = [nn.Parameter(f, requires_grad=w.parameter.requires_grad) for f in factors]
         modules = [module for module, _ in holders[id(place)]]
         for module in modules:
-            made = _like(module, w, tied=len(modules) > 1, memory=memory)
+            made = _like(module, w, tied=not _alike(modules), memory=memory)
             made.factors, made.error = nn.ParameterList(shared), error  # a list for each module, of the same parameters
             found[id(module)] = made.train(module.training)
     return found
+
+
+def _alike(modules: Sequence[nn.Module]) -> bool:
+    """Whether no module trains the row of padding that another one keeps as it is."""
+    return len({m.padding_idx if isinstance(m, nn.Embedding) else None for m in modules}) == 1
 
 
 def _refuse_hidden(who: str, left: Mapping[str, weakref.ref[nn.Parameter]]) -> None:

@@ -15,6 +15,8 @@ CASES = {
     "teacher.lr": ({"teacher.lr": 1.0, "teacher.epochs": 0}, "not fine-tuned"),
     "teacher.whole_train": ({"teacher.whole_train": True}, "whole of train too"),
     "student.layer_map": ({"student.layer_map": "last", "student.start": "random-layers"}, "begin at random"),
+    "kd.temperature": ({"kd.temperature": 7.0, "task.regression": True}, "a number is predicted"),
+    "training.group_by_length": ({"training.group_by_length": True}, "images have no lengths"),
     "kd.beta": ({"kd.beta": 2.0}, "kd.decoupled is off"),
     "kd.weights_outside": ({"kd.weights_outside": True}, "kd.weights is 0"),
     "kd.alpha": ({"kd.alpha": 0.1, "host": "labels"}, "the host is labels"),

@@ -118,6 +118,20 @@ def records(config):
     return [{k: v for k, v in r.items() if k != "seconds"} for r in read(config.out)]
 
 
+@pytest.mark.parametrize("sizes", [{}, {"feed_forward": 32}])
+def test_networks_are_those_of_pytorch(tmp_path, sizes):
+    task = loaded(tiny_runs.images(tmp_path))
+    spec = Teacher(depth=1, width=8, **sizes)
+    theirs, ours = networks.make_teacher(spec, task), jax_networks.make_teacher(spec, task)
+    assert ours.network.shapes == {name: tuple(w.shape) for name, w in theirs.state_dict().items()}
+
+
+def test_a_residual_network_with_heads_is_refused(tmp_path):
+    task = loaded(tiny_runs.images(tmp_path))
+    with pytest.raises(TensorNetError, match="residual network: heads=2"):
+        jax_networks.make_teacher(Teacher(depth=1, width=8, heads=2), task)
+
+
 def test_losses_are_those_of_pytorch(tmp_path):
     """The same teacher, cache, start and order of examples: 10 steps of KD, OPDF and Procrustes alignment, no dropout."""
     config = tiny_runs.images(tmp_path, opdf__resync_every=3, training__max_grad_norm=0.5)

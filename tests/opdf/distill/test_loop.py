@@ -1,5 +1,7 @@
 """The loop around an engine that is told how good its student is."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import task_files
@@ -10,6 +12,7 @@ from opdf.distill._config import Training
 from opdf.distill._engine import Engine
 from opdf.distill._loop import train
 from opdf.distill._order import Steps
+from opdf.report import read
 from opdf.tasks import load
 from tensornet import TensorNetError
 
@@ -71,6 +74,15 @@ def test_the_first_of_the_best_is_shipped_and_facts_are_of_the_last_step(tmp_pat
     engine = Told({2: 0.2, 4: 0.6, 6: 0.6})
     done = trained(tmp_path, task, engine)
     assert (done.best_step, done.dev["accuracy"], engine.taken, done.facts) == (4, 0.6, 4, {"taken": 6})
+
+
+def test_trackers_are_given_what_metrics_are(tmp_path, task):
+    """What is found before the first step, too."""
+    engine, records = Told({2: 0.2, 4: 0.6, 6: 0.6}), []
+    engine.probe = lambda: {"entropies": {"w": [0.5]}}
+    train(engine, task, TRAINING, STEPS, tmp_path, made_of={}, trackers=[SimpleNamespace(log=records.append)])
+    assert [r["step"] for r in records] == [0, 1, 2, 3, 4, 5, 6]
+    assert records == read(tmp_path)
 
 
 def test_a_best_after_the_checkpoint_that_another_machine_does_not_find_again_is_not_shipped(tmp_path, task):

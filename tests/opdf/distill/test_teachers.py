@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import tiny_runs
 
+from opdf.distill import _teaching
 from opdf.distill._teachers import FineTuning, judged, said_by
+from opdf.models.networks import make_teacher
 from opdf.tasks import load
 
 
@@ -51,6 +53,25 @@ def test_teachers_of_equal_weights_and_another_config_are_kept_apart(tmp_path, t
         scored.append(judged("of the weights", predicted, task, c, tmp_path / "judged", silent))
     assert said == [0, 0, 2]
     assert scored[0] == scored[1] != scored[2]
+
+
+def test_teachers_that_were_chosen_by_other_metrics_are_kept_apart(tmp_path, taught):
+    config, task, _ = taught
+    tasks = [dataclasses.replace(task, metrics=metrics) for metrics in (("f1", "accuracy"), ("accuracy", "f1"))]
+    assert len({FineTuning.of(config, t, "of the weights", tmp_path).home for t in tasks}) == 2
+
+
+def test_a_teacher_is_fine_tuned_where_the_run_is(tmp_path, taught, monkeypatch):
+    """On a device that computes nothing, in the place of a GPU."""
+    config, task, _ = taught
+    config = dataclasses.replace(config, training=dataclasses.replace(config.training, device="meta"))
+    seen = []
+    monkeypatch.setattr(_teaching, "train", lambda engine, *rest, **more: seen.append(engine))
+    monkeypatch.setattr(_teaching, "save", lambda *rest: None)
+    tuning = FineTuning.of(config, task, "of the weights", tmp_path)
+    _teaching._fine_tune(silent, tuning, make_teacher(config.teacher, task))
+    assert seen[0].device.type == "meta"
+    assert {p.device for p in seen[0].trained.values()} == {seen[0].device}
 
 
 def test_scores_by_other_metrics_are_kept_apart(tmp_path, taught):

@@ -63,6 +63,23 @@ def test_many_decisions_give_the_logits_back():
     torch.testing.assert_close(estimated_logits(torch.from_numpy(counts)[None])[0], z, atol=0.02, rtol=0)
 
 
+@pytest.mark.parametrize("classes", [2, 30, 150])
+def test_many_classes_and_agreement(classes):
+    counts = torch.zeros(7, classes, dtype=torch.int64)
+    counts[:, 0] = torch.tensor([1, 2, 5, 10, 20, 100, 10_000])
+    found = estimated_logits(counts)
+    for z, n in zip(found, counts[:, 0].tolist(), strict=True):
+        shares = torch.full((classes,), 1 / classes / (n + 1), dtype=torch.float64)
+        shares[0] += n / (n + 1)
+        torch.testing.assert_close(decision_probabilities(z)[0], shares, atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("classes", [2, 10, 77, 150])
+def test_without_knowledge_classes_are_alike(classes):
+    found, _ = decision_probabilities(torch.zeros(classes, dtype=torch.float64))
+    torch.testing.assert_close(found, torch.full_like(found, 1 / classes), atol=1e-14, rtol=0)
+
+
 def test_agreement_is_finite_and_grows_with_the_samples():
     found = [estimated_logits(torch.tensor([[n, 0, 0]]))[0, 0] for n in (1, 10, 100, 10_000)]
     assert all(a < b for a, b in itertools.pairwise(found))
@@ -72,7 +89,7 @@ def test_agreement_is_finite_and_grows_with_the_samples():
 def test_a_root_that_is_not_found(monkeypatch):
     monkeypatch.setattr(_decisions, "_ROUNDS", 2)
     with pytest.raises(
-        TensorNetError, match=r"no logits found for decisions \(77, 1\) within 2 rounds, .*; take fewer"
+        TensorNetError, match=r"no logits found for decisions \(77, 1\) within 2 rounds, .*; take another"
     ):
         estimated_logits(torch.tensor([[1, 77]]))
 

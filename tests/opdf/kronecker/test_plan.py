@@ -116,6 +116,14 @@ def test_a_size_is_reached_and_hardly_surpassed(ratio, terms, by):
     assert of["down"] == Kronecker(of["up"].left[::-1], of["up"].right[::-1], of["up"].terms)
 
 
+@pytest.mark.parametrize("frozen", ["embeddings", ""])
+def test_a_size_is_reached_whatever_is_frozen(frozen):
+    model = small()
+    whole = searched(model, 2.0)
+    model.get_submodule(frozen).requires_grad_(False)
+    assert dict(searched(model, 2.0)) == dict(whole)
+
+
 def test_structure_is_found():
     """Weights that are Kronecker products of some shape are split by it, and nothing is missed."""
     model = small(vocab_size=96, hidden_size=32, intermediate_size=64)

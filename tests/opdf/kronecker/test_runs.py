@@ -1,6 +1,7 @@
 """Two stages of a Kronecker student by `opdf distill`, what they leave behind, and what they refuse."""
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import tiny_runs
@@ -11,7 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import tensornet_torch as tnt
 from opdf.distill import distill
-from opdf.kronecker import gone_on, published, timed
+from opdf.kronecker import exported, gone_on, published, timed
 from opdf.report import read
 from tensornet import TensorNetError
 
@@ -63,7 +64,11 @@ def test_compact_and_dense_are_the_same_model(stages):
     }
     assert summary["bytes"] == {name: path.stat().st_size for name, path in files.items()}
     assert summary["bytes"]["compact"] < summary["bytes"]["dense"]
-    assert "the model with factors, in `compact`" in (config.out / "README.md").read_text()
+    assert summary["dense_parameters"] == sizes[1]
+    cards = {name: (config.out / name / "README.md").read_text() for name in ("student", "compact")}
+    assert all(f"| the same, dense, in `student` | {sizes[1]:,} |" in card for card in cards.values())
+    assert 'tnt.from_pretrained("compact")' in cards["compact"]
+    assert 'AutoModelForSequenceClassification.from_pretrained("student")' in cards["student"]
 
 
 def test_stage_2_goes_on_with_the_factors_of_stage_1_and_the_head_of_its_teacher(stages):
@@ -141,6 +146,8 @@ def test_what_is_no_classifier_is_refused(tmp_path):
         ({"student__kronecker": 2.0, "host": "theseus", **ONCE}, "host = 'theseus' with"),
         ({"student__kronecker": 2.0, "kd__weights": 1.0, **ONCE}, "kd.weights above 0 with"),
         ({"student__kronecker": 2.0, "training__backend": "jax", **ONCE}, "training.backend = 'jax' with"),
+        ({"student__compact": "nowhere", **ONCE}, "student.compact: nowhere is not there"),
+        ({"student__compact": "x", "student__layer_map": "last", **ONCE}, "student.layer_map = 'last' with"),
         (
             {"student__compact": "x", "student__start": "random", **ONCE},
             "student.start = 'random' with student.compact",
@@ -161,6 +168,22 @@ def test_what_cannot_be_is_refused(tmp_path, overrides, says):
                 tmp_path, **overrides, **({} if "teacher__epochs" in overrides else {"teacher__epochs": 0.0})
             )
         )
+
+
+def test_nothing_is_made_before_the_folder_of_stage_1_is_there(tmp_path):
+    config = tiny_runs.texts(tmp_path, student__compact="nowhere", **ONCE)
+    with pytest.raises(TensorNetError, match=r"student\.compact: nowhere"):
+        distill(config)
+    assert not config.out.exists()
+
+
+def test_a_table_alone_in_factors_is_exported_as_such(tmp_path):
+    model = encoder(2)
+    small = tnt.compress(model, tnt.plan(model, {".*word_embeddings.weight": "low_rank"}, rank=1))
+    facts = exported(small, tmp_path, SimpleNamespace(tokenizer=None))
+    assert facts["dense_parameters"] == sum(p.numel() for p in model.parameters())
+    assert (tmp_path / "compact" / "model.safetensors").stat().st_size == facts["bytes"]["compact"]
+    assert "bert.embeddings.word_embeddings.weight" in load_file(tmp_path / "student" / "model.safetensors")
 
 
 def test_both_models_are_timed_in_turns():

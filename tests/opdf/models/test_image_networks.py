@@ -9,9 +9,10 @@ from torch.nn.functional import cross_entropy
 
 import tensornet_torch as tnt
 from opdf.models import Student, Teacher
+from opdf.models._architecture import architecture
 from opdf.models._hierarchical import Merging
 from opdf.models._image import Architecture
-from opdf.models._images import architecture, build
+from opdf.models._images import build
 from opdf.models._patches import patches
 from opdf.models._vit import ViT
 from opdf.models.networks import layer_pairs, load, make_student, make_teacher, outputs, save

@@ -73,6 +73,45 @@ def test_metrics_have_the_hubs_names(ours, the_hubs):
     assert ModelCard(card({}, FIRST | {"test": {ours: 0.5}})).data.metrics == [the_hubs]
 
 
+FACTORS = {"bytes": {"dense": 9000, "compact": 1200}, "dense_parameters": 22713986}
+
+
+@pytest.mark.parametrize("folder", ["student", "compact"])
+def test_a_model_with_factors_and_the_dense_one_are_told_apart(folder):
+    text = card(CONFIG, FIRST | REST | FACTORS, folder)
+    table = rows(text)
+    assert table["student with factors, in `compact`"] == ["17,389,826", "21.0"]
+    assert table["the same, dense, in `student`"] == ["22,713,986", "–"]
+    assert "student, as it is here" not in table
+    assert "`compact` has 1,200 bytes of weights, `student` 9,000." in text
+    assert ('tnt.from_pretrained("compact")' in text) == (folder == "compact")
+    assert ("AutoModelForSequenceClassification" in text) == (folder == "student")
+    assert ModelCard(text).data.library_name == (None if folder == "compact" else "transformers")
+
+
+@pytest.mark.parametrize(
+    ("student", "said"),
+    [
+        ({"compact": "runs/one/compact"}, "the factors of an earlier run, and the head of its teacher."),
+        ({"kronecker": 8.0}, "the products nearest to its teacher's layers, 8 times smaller in all."),
+    ],
+)
+def test_what_factors_began_with(student, said):
+    text = card({"student": {"start": "teacher", **student}}, FIRST)
+    assert (
+        f"are Kronecker products ([KroneckerBERT](https://arxiv.org/abs/2109.06243)), trained as such from {said}"
+        in text
+    )
+    assert "It began with" not in text
+
+
+@pytest.mark.parametrize(("evaluations", "chosen"), [(1, False), (5, True)])
+def test_one_evaluation_chooses_nothing(evaluations, chosen):
+    text = card(CONFIG | {"training": {"evaluations": evaluations}}, FIRST | REST)
+    assert ("chosen on dev" in text, "Dev chose this student" in text) == (chosen, chosen)
+    assert ("the last, not chosen." in text) == (not chosen)
+
+
 def test_what_is_not_distilled_or_no_text_is_not_called_so():
     data = ModelCard(card({}, {"name": "a", "task": "fashion_mnist", "host": "labels"})).data
     assert (data.library_name, data.pipeline_tag, data.tags) == (None, "image-classification", [])

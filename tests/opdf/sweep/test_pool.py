@@ -198,11 +198,13 @@ def test_workers_that_cannot_live_are_not_started_for_ever(tmp_path):
 def test_a_run_without_a_student_where_none_is_to_be_kept(tmp_path):
     sweep = swept(tmp_path, ONE.replace("seeds = 4", "seeds = 1\nkeep_students = false"))
     folder = sweep.out / "kd" / "default" / "seed0"
-    (folder / "student").mkdir(parents=True)
-    (folder / "student" / "model.safetensors").touch()
+    for model in ("student", "compact"):
+        (folder / model).mkdir(parents=True)
+        (folder / model / "model.safetensors").touch()
     work(sweep, sweep_runs.run)
     assert (folder / "summary.json").exists()
     assert not (folder / "student").exists()
+    assert not (folder / "compact").exists()
 
 
 def test_a_run_that_somebody_finished_meanwhile_is_left_alone(tmp_path):

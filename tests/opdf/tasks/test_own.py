@@ -47,6 +47,12 @@ def test_numbers_are_classes_by_value(spec, words, tmp_path):
     assert (task.label_names, task.metrics) == (("8", "9", "10"), ("accuracy",))
 
 
+def test_two_spellings_of_a_number_are_two_classes_in_one_order(spec, words, tmp_path):
+    labels = [("1", "01", "0")[n % 3] for n in range(30)]
+    (tmp_path / "train.csv").write_text("text,label\n" + "".join(f"film,{label}\n" for label in labels))
+    assert load(spec, words).label_names == ("0", "01", "1")
+
+
 def test_columns_quotes_and_ends_of_line(spec, words, tmp_path):
     rows = ["id,b,stars,a\r\n", *[f'{n},"good, ""very"" good\nfilm",{n / 2},bad\r\n' for n in range(20)]]
     (tmp_path / "train.csv").write_text("".join(rows), newline="", encoding="utf-8-sig")

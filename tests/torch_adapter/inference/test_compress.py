@@ -61,6 +61,24 @@ def test_tied_weights_are_one_copy_and_stay_tied():
     assert tnt.compress(alone, plan(alone, rank=4)).embedding.padding is not None
 
 
+def test_two_tables_of_one_weight_keep_the_row_that_neither_trains():
+    model = nn.ModuleDict({name: nn.Embedding(40, 16, padding_idx=1) for name in ("source", "target")})
+    model["target"].weight = model["source"].weight
+    small = tnt.compress(model, tnt.plan(model, {".*weight": "low_rank"}, rank=1))
+    assert all(not small[name](torch.tensor(1)).any() for name in model)
+    model["target"].padding_idx = None  # which trains it
+    assert tnt.compress(model, tnt.plan(model, {".*weight": "low_rank"}, rank=1))["source"].padding is None
+
+
+def test_shapes_alone_are_enough():
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Embedding(40, 16), nn.Linear(16, 8))
+    planned = tnt.plan(model, {".*weight": "low_rank"}, rank=2)
+    small = tnt.compress(model, planned)
+    assert sum(p.numel() for p in small.parameters()) == planned.num_params + 8
+    assert small(torch.zeros(3, dtype=torch.int64, device="meta")).shape == (3, 8)
+
+
 def test_a_tied_weight_may_go_by_any_of_its_names():
     model = tied()
     fmt = tn.LowRank(30, 16, 4)
