@@ -55,7 +55,7 @@ class Job:
 
 
 # Every arm gets the same number of trials: four learning rates where that is all there is to tune, two of them times two
-# λ where there is λ as well. Pilot runs on validation found every arm's best rate inside these.
+# λ where there is λ as well.
 LEARNING_RATES = (0.005, 0.01, 0.02, 0.04)
 ALIGNED_LEARNING_RATES = (0.01, 0.02)
 WEIGHTS = (30.0, 1000.0)
