@@ -34,8 +34,8 @@ class AlignmentState(NamedTuple):
 
     @property
     def loss(self) -> Array:
-        """(), Σ_pairs L_Aux of the last update, not multiplied by its weight λ; NaN before the first."""
-        return jnp.stack([jnp.asarray(loss) for loss in self.losses.values()]).sum()
+        """(), or under vmap (n,): Σ_pairs L_Aux of the last update, not multiplied by its weight λ; NaN before the first."""
+        return jnp.stack([jnp.asarray(loss) for loss in self.losses.values()]).sum(0)
 
 
 class TransferState(NamedTuple):

@@ -10,7 +10,7 @@ from jax import Array
 
 import tensornet as tn
 from tensornet import TensorNetError
-from tensornet.transfer import check_rule, lent, moved, reach, share, slopes, step_scales
+from tensornet.transfer import TRIES, Share, capped, check_rule, lent, moved, reach, share, slopes, step_scales, tried
 
 from ._state import Factors, TransferState, all_contracted, placed_as
 from ._tree import named_leaves, named_states, out_in
@@ -95,25 +95,30 @@ def step(
 ) -> Made:
     """T_k + m_k u_k, as much of it as W may move by, and W."""
     scales, leaves = state.scales, named_leaves(params)
-    after = {n: moved(f, scales[n], steps[n]) for n, f in factors.items()}
+    after = {n: moved(f, capped(f, scales[n], steps[n]), steps[n]) for n, f in factors.items()}
     made, products = all_contracted(plan, after)
     for name, old in factors.items():
         bound = reach(scales[name], steps[name], slopes.get(name))
-        part = share(bound, _before(plan, name, old, leaves[name]), made[name])
+        before = _before(plan, name, old, leaves[name])
         held = (after[name], made[name], products[name])
-        after[name], made[name], products[name] = _backed(plan, name, old, part, held)
+        after[name], made[name], products[name] = _backed(plan, name, old, bound, before, held)
     return after, made, products
 
 
-def _backed(plan: tn.Coordinated[Any], name: str, old: Factors, part: Array, held: Any) -> Any:
-    """(factors, weight, products) after `part` of the step, each of a stack for itself."""
+def _backed(plan: tn.Coordinated[Any], name: str, old: Factors, far: Array, before: Array, held: Any) -> Any:
+    """(factors, weight, products) after as much of the step as takes W to `far`, each of a stack for itself."""
+    whole = [n - t for t, n in zip(old, held[0], strict=True)]
 
-    def back() -> Any:
-        new = moved(old, (part,) * len(old), [n - t for t, n in zip(old, held[0], strict=True)])
+    def back(found: Share) -> Any:
+        new = moved(old, (found.share,) * len(old), whole)
         made, products = all_contracted(plan, {name: new})
-        return new, made[name], products[name]
+        return tried(found, far, before, made[name]), (new, made[name], products[name])
 
-    return jax.lax.cond((part < 1).any(), back, lambda: held)
+    def once(carry: Any, _: None) -> Any:  # a loop of known length has a gradient
+        return jax.lax.cond(carry[0].known.all(), lambda: carry, lambda: back(carry[0])), None
+
+    (_, held), _ = jax.lax.scan(once, (share(far, before, held[1], len(old)), held), length=TRIES)
+    return held
 
 
 def _before(plan: tn.Coordinated[Any], name: str, factors: Factors, leaf: Array) -> Array:

@@ -40,7 +40,7 @@ class Aligner:
         if self.rotates and (self.stale or self.steps % self.options.every == 0):
             for name, w in self.weights.items():
                 self.targets[name] = target(w.format, w.factors, self.teacher[name], self.options.gauge)
-        self.steps, self.stale = self.steps + 1, False
+        self.steps, self.stale, self.losses = self.steps + 1, False, {}
 
     @property
     def weight(self) -> float:

@@ -1,5 +1,6 @@
 """The optimiser that a training loop sees: dense parameters outside, factors inside."""
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -177,7 +178,7 @@ class Overparameterized(Optimizer):
     def _load(self, state: Mapping[str, Any]) -> None:
         load_inner(self.inner, self._mine(), state)
         self.state = self.inner.state
-        carry(state["param_groups"], self.param_groups)
+        carry(copy.deepcopy(state["param_groups"]), self.param_groups)  # a learning rate may be a tensor
         self._carry_in()
         for name, w in self._weights.items():
             for factor, saved in zip(w.factors, state["factors"][name], strict=True):

@@ -70,6 +70,11 @@ def overparameterize(
             f"overparameterize: got a {type(plan).__name__} with alignment= or lr_transfer=, needed a Plan for these, because "
             f"they are about tensors in which a weight is linear; pass lr_transfer=False and no alignment"
         )
+    if alignment and any(group.get("maximize") for group in optimizer.param_groups):
+        raise TensorNetError(
+            "overparameterize: alignment= with an optimiser that has maximize=True, needed one that minimises, because it "
+            "would drive the student away from its teacher; minimise the loss with its sign changed"
+        )
     check_norm(max_factor_norm)
     if low_memory:
         check_low_memory(optimizer, max_factor_norm)

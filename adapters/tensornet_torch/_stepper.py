@@ -234,12 +234,16 @@ class Stepper:
 
         Not in a group, where that takes all processes: every one of them raises, and refuses to step until all begin anew.
         """
+        counted = [held for held in (self.transfer, self.aligner) if held]
+        steps = [held.steps for held in counted]
         try:
             yield
         except BaseException:
             self._pullbacks.clear()
             for weight in self.weights.values():
                 weight.clear()
+            for held, n in zip(counted, steps, strict=True):
+                held.steps = n
             if self.transfer:
                 self.transfer.undo()
             self._failed = not self.exchange.recovers

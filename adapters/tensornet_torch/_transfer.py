@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from tensornet import TensorNetError
-from tensornet.transfer import check_rule, lent, moved, reach, share, slopes, step_scales
+from tensornet.transfer import TRIES, Share, capped, check_rule, lent, moved, reach, share, slopes, step_scales, tried
 
 from ._exchange import is_sharded
-from ._weight import Contracted, Weight, full_precision
+from ._weight import Contracted, Pullback, Weight, full_precision
 
 LINEAR = (torch.optim.SGD, torch.optim.ASGD)  # their step is the gradient's, or a running mean of it, times the rate
 
@@ -83,7 +83,7 @@ class Transfer:
             return
         old, scales = self._old[weight.name], self.scales[weight.name].unbind()
         steps = [f.detach() - seen for f, seen in zip(weight.factors, lent(old, scales), strict=True)]
-        for factor, new in zip(weight.factors, moved(old, scales, steps), strict=True):
+        for factor, new in zip(weight.factors, moved(old, capped(old, scales, steps), steps), strict=True):
             factor.copy_(new)
         if self.rule == "sign" or weight.name in self._slopes:
             self._reach[weight.name] = reach(scales, steps, self._slopes.pop(weight.name, None))
@@ -96,24 +96,42 @@ class Transfer:
             w, pullback = made.pop(weight.name)
             old = self._old.pop(weight.name, None)
             if old is not None and weight.name in back:
-                steps = [f - t for f, t in zip(weight.factors, old, strict=True)]
-                for factor, new in zip(weight.factors, moved(old, (back[weight.name],) * len(old), steps), strict=True):
-                    factor.copy_(new)
-                w, pullback = weight.contracted(keep=keep)
+                w, pullback = self._backed(weight, old, *back[weight.name], keep=keep)
             if old is not None and self.steps & (self.steps - 1) == 0:  # a power of two
                 self._measure(weight)
+            self._made.pop(weight.name, None)
             if not _holds(weight, w):
                 self._made[weight.name] = w
             yield weight, w, pullback
 
-    def _shares(self, made: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Weight name → the share of its step to take, where W would go too far: the host waits once for all of them."""
-        shares = {n: share(self._reach.pop(n), self._before(self.weights[n]), w) for n, w in made.items()}
+    def _backed(
+        self, weight: Weight, old: tuple[Tensor, ...], far: Tensor, found: Share, *, keep: bool
+    ) -> tuple[Tensor, Pullback | None]:
+        """W after as much of the step as takes it to `far`, and so the factors; the host waits for each try."""
+        before = self._before(weight).clone()
+        steps = [f - t for f, t in zip(weight.factors, old, strict=True)]
+        for _ in range(TRIES):
+            for factor, new in zip(weight.factors, moved(old, (found.share,) * len(old), steps), strict=True):
+                factor.copy_(new)
+            w, pullback = weight.contracted(keep=keep)
+            found = tried(found, far, before, w)
+            if found.known:
+                break
+        return w, pullback
+
+    def _shares(self, made: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Share]]:
+        """Weight name → how far it may go, and the share of its step to try, where W would go too far: the host waits once
+        for all of them.
+        """
+        far = {n: self._reach.pop(n) for n in made}
+        shares = {
+            n: share(far[n], self._before(self.weights[n]), w, len(self.weights[n].factors)) for n, w in made.items()
+        }
         if not shares:
             return {}
-        far = [s < 1 for s in shares.values()]
-        said = torch.stack([f.to(far[0].device) for f in far]).tolist()
-        return {n: s for (n, s), is_far in zip(shares.items(), said, strict=True) if is_far}
+        known = [s.known for s in shares.values()]
+        said = torch.stack([k.to(known[0].device) for k in known]).tolist()
+        return {n: (far[n], s) for (n, s), is_known in zip(shares.items(), said, strict=True) if not is_known}
 
     @torch.no_grad()
     def undo(self) -> None:

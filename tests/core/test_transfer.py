@@ -5,10 +5,12 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from libraries import BY_NAME
 
 import tensornet as tn
-from tensornet.transfer import RULES, lent, moved, reach, share, slopes, step_scales
+from tensornet.transfer import RULES, TRIES, capped, lent, moved, reach, share, slopes, step_scales, tried
 from tensornet.transfer._probe import probe
 
 FORMATS = {
@@ -197,12 +199,59 @@ def test_a_factor_that_cannot_move_w_is_left_out():
     assert np.array_equal(moved(steps, scales, steps)[0], steps[0])
 
 
+def test_no_factor_grows_so_far_that_products_are_no_numbers():
+    ones, scales = np.ones((2, 3, 4)), np.asarray([1.0, 1e9])
+    steps = (ones, -2 * ones)
+    found = capped((ones, 0 * ones), (scales, scales), steps)
+    np.testing.assert_allclose(found[0], [1.0, 1e15**0.5])  # of a stack each for itself
+    assert found[1] is not scales
+    assert np.array_equal(found[1], scales)  # zeros
+
+
 def test_the_share_brings_w_back_to_the_reach():
     """Each of a stack for itself; and what does not move, or has no bound, is left alone."""
     before = np.zeros((4, 2, 3))
     after = before + np.reshape([1.0, 4.0, 0.0, 9.0], (4, 1, 1))
-    found = share(np.asarray([2.0, 1.0, 0.0, math.inf]), before, after)
-    np.testing.assert_allclose(found, [1.0, 0.25, 1.0, 1.0])
+    far = np.asarray([2.0, 1.0, 0.0, math.inf])
+    found = share(far, before, after, 3)
+    np.testing.assert_allclose(found.share, [1.0, 0.25, 1.0, 1.0])
+    assert found.known.tolist() == [True, False, True, True]
+    found = tried(found, far, before, before + np.reshape(found.share, (4, 1, 1)) * (after - before))
+    np.testing.assert_allclose(found.share, [1.0, 0.25, 1.0, 1.0])
+    assert found.known.all()
+
+
+def searched(way, far, n):
+    """(share, how far that is over `far`, tries) of a W that is way(s) from where it was."""
+    zero, found, tries = np.zeros((4, 4)), share(far, np.zeros((4, 4)), way(1.0), n), 0
+    taken = float(found.share)
+    while not found.known and tries < TRIES:
+        taken, tries = float(found.share), tries + 1
+        found = tried(found, far, zero, way(taken))
+    return taken, float(np.sqrt(np.mean(way(taken) ** 2)) / far), tries
+
+
+@pytest.mark.parametrize("power", [1, 2, 5, 20])
+def test_what_the_product_of_all_steps_moves_is_found_at_once(power):
+    taken, length, tries = searched(lambda s: np.full((4, 4), s**power), np.asarray(1e-6), power)
+    assert math.isclose(taken, 1e-6 ** (1 / power), rel_tol=1e-9)
+    assert math.isclose(length, 1.0, rel_tol=1e-6)
+    assert tries == 1
+
+
+@given(st.integers(0, 10**6), st.integers(2, 10), st.floats(-4, 0))
+def test_no_step_is_much_too_long_and_few_are_too_short(seed, n, exponent):
+    """W moves by Σ s^k D_k, as the factors' steps multiply out, of terms as unlike as 10³ to 10⁻³."""
+    rng = np.random.default_rng(seed)
+    terms = [rng.normal(size=(4, 4)) * 10 ** rng.uniform(-3, 3) for _ in range(n)]
+
+    def way(s):
+        return sum(s ** (k + 1) * d for k, d in enumerate(terms))
+
+    far = np.asarray(np.sqrt(np.mean(way(1.0) ** 2)) * 10**exponent)
+    taken, length, _ = searched(way, far, n)
+    assert 0 < taken <= 1
+    assert 0.4 < length < 1.05
 
 
 def test_without_a_gradient_a_linear_rule_has_no_bound():

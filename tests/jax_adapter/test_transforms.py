@@ -64,6 +64,7 @@ def test_vmap_over_seeds():
         for k in range(3):
             one, held = alone(one, held, data(k))
         close(jax.tree.map(lambda leaf, seed=seed: leaf[seed], many), one, 2e-5)
+        np.testing.assert_allclose(state.alignment.loss[seed], held.alignment.loss, rtol=2e-5)
 
 
 def test_the_guard_sees_one_overwritten_seed_of_many():

@@ -81,15 +81,26 @@ def test_w_decays_as_a_dense_weight(fmt, kind):
 
 
 @EACH
-def test_no_step_of_w_is_longer_than_twice_the_learning_rate(fmt):
+def test_the_longest_step_of_w_is_twice_the_learning_rate(fmt):
     """At a rate of 0.5, many times the size of W, where the product of moved factors is far away."""
-    reached = {}
-    for lr_transfer in (True, False):
-        model, optimizer = alone(fmt, lr_transfer=lr_transfer, lr=0.5, weight_decay=0.0)
-        torch.manual_seed(1)
-        reached[lr_transfer] = [rms(step(model, optimizer, torch.randn(SHAPE))) for _ in range(6)]
-    assert max(reached[True]) < 1.05 * 2 * 0.5
-    assert max(reached[False]) > max(reached[True])
+    model, optimizer = alone(fmt, lr=0.5, weight_decay=0.0)
+    torch.manual_seed(1)
+    lengths = [rms(step(model, optimizer, torch.randn(SHAPE))) for _ in range(6)]
+    assert 0.85 * 2 * 0.5 < max(lengths) < 1.05 * 2 * 0.5  # the bound holds, and is reached
+
+
+@EACH
+@pytest.mark.parametrize("size", [1e-1, 1e-3, 1e-5, 1e-9])
+def test_weights_that_are_small_beside_the_rate_go_as_far_as_others(fmt, size):
+    """There products of the factors' steps have the most of the step: twelve dense steps would go 0.12 far."""
+    torch.manual_seed(1)
+    start, gradient = torch.randn(SHAPE, dtype=torch.float64), torch.randn(SHAPE)
+    model, optimizer = alone(fmt, w=size * start, dtype=torch.float32, lr=1e-2, weight_decay=0.0)
+    before = model.weight.detach().clone()
+    for _ in range(12):
+        step(model, optimizer, gradient)
+    along = -((model.weight.detach() - before) * gradient).sum() / gradient.abs().sum()  # over that of a dense step
+    assert along > 0.4 * 0.12
 
 
 def residual(lr_transfer, lr, steps=60, dense=False):
@@ -236,10 +247,12 @@ def test_after_a_step_that_failed_half_way_the_factors_are_as_before(low_memory,
     train(model, optimizer, range(2))
     before = {n: optimizer.factors(n) for n in optimizer.plan}
     params = [p.detach().clone() for p in model.parameters()]
+    counted = optimizer.state_dict()["lr_transfer"]["steps"]
     monkeypatch.setattr(optimizer.inner, "step", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         train(model, optimizer, range(2, 3))
     monkeypatch.undo()
+    assert optimizer.state_dict()["lr_transfer"]["steps"] == counted == 2
     for name, old in before.items():
         assert all(torch.equal(a, b) for a, b in zip(optimizer.factors(name), old, strict=True))
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), params, strict=True))

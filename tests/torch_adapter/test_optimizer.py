@@ -330,6 +330,33 @@ def test_state_of_unplanned_parameters_is_kept():
     assert optimizer.inner.state[model.head.bias]["step"] == 1
 
 
+def test_losses_of_each_weight_are_those_of_the_last_step():
+    model, teacher = student(0), student(1)
+    optimizer = wrapped(model, alignment=tnt.Alignment(teacher))
+    train(model, optimizer, range(2))
+    assert len(optimizer.alignment_losses) > 1
+    model.blocks[0].weight.requires_grad_(False)
+    train(model, optimizer, range(2, 3))
+    assert "blocks.0.weight" not in optimizer.alignment_losses
+    torch.testing.assert_close(sum(optimizer.alignment_losses.values()), optimizer.alignment_loss)
+
+
+def test_alignment_with_an_optimiser_that_maximises():
+    model = student(0)
+    inner, plan = torch.optim.Adam(model.parameters(), maximize=True), tnt.plan(model, cores=CORES)
+    with pytest.raises(tn.TensorNetError, match="maximize=True, needed one that minimises, because it would drive"):
+        tnt.overparameterize(inner, model, plan, alignment=tnt.Alignment(student(1)))
+    tnt.overparameterize(inner, model, plan)
+
+
+def test_a_state_keeps_its_learning_rate_when_it_has_been_loaded():
+    made = [wrapped(student(0), lr=torch.tensor(1e-3)) for _ in range(2)]
+    state = made[0].state_dict()
+    made[1].load_state_dict(state)
+    made[1].param_groups[0]["lr"].mul_(0.1)
+    assert float(state["param_groups"][0]["lr"]) == float(made[0].param_groups[0]["lr"]) == float(torch.tensor(1e-3))
+
+
 def test_a_weight_frozen_later_stays_even_under_alignment():
     model = student(0)
     optimizer = wrapped(model, alignment=tnt.Alignment(student(1), weight=10.0))
