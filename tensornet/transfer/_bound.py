@@ -12,7 +12,7 @@ FURTHEST = 2.0
 GROWTH = 1e15  # of W in one step; its square must be a number in float32
 NEAR, BEYOND = 0.9, 1.04  # of the reach is near enough
 FAR = 10.0  # times the reach
-TRIES = 6  # of shorter steps, at most
+TRIES = 4  # of shorter steps, at most
 
 
 def capped(factors: Sequence[Array], scales: Sequence[Array], steps: Sequence[Array], /) -> tuple[Array, ...]:
