@@ -85,10 +85,11 @@ class Distillation:
         student = self._copy()
         return Training(lambda: self._loss(student), _adamw(student.parameters()))
 
-    def ours(self) -> Training:
+    def ours(self, lr_transfer: bool = False) -> Training:
+        """Plain steps, as the published way takes them; with lr_transfer the adapter's default."""
         student = self._copy()
-        inner = _adamw(student.parameters())  # plain steps, as the published way takes them
-        optimizer = tnt.overparameterize(inner, student, self.plan(), gauge="identity", lr_transfer=False)
+        inner = _adamw(student.parameters())
+        optimizer = tnt.overparameterize(inner, student, self.plan(), gauge="identity", lr_transfer=lr_transfer)
         return Training(lambda: self._loss(student), optimizer)
 
     def published(self) -> Training:

@@ -30,7 +30,7 @@ class Size:
 class StepRow:
     """One ratio of seconds, ours and the published way's, float32.
 
-    what: "step": over the step without OPDF | "extra": what OPDF adds to it, over the floor
+    what: "step": over the step without OPDF | "default": the same with lr_transfer | "extra": what OPDF adds, over the floor
     micro_batches: how many backward passes make a step
     least: the ratio of a step that adds the floor alone to it
     """
@@ -70,6 +70,7 @@ def steps(size: Size = Size(), rounds: int = 3) -> Iterator[StepRow]:
     calls = {
         "plain": plain.step,
         "ours": ours.step,
+        "default": made.ours(lr_transfer=True).step,
         "published": published.step,
         "floor": floor(made.plan()),
         "plain micro": backward(plain),
@@ -86,6 +87,8 @@ def rows(size: Size, threads: int, seconds: Mapping[str, float]) -> Iterator[Ste
         ours, published = seconds["ours"] + more, seconds["published"] + more_published
         least = 1 + seconds["floor"] / plain
         yield StepRow("step", size, threads, n, ours / plain, published / plain, least, bound)
+    default, published, floor = (seconds[way] / seconds["plain"] for way in ("default", "published", "floor"))
+    yield StepRow("default", size, threads, 1, default, published, 1 + floor, BOUNDS[1])
     ours, published = ((seconds[way] - seconds["plain"]) / seconds["floor"] for way in ("ours", "published"))
     yield StepRow("extra", size, threads, 1, ours, published, 1.0, FLOOR_BOUND)
 
@@ -101,7 +104,11 @@ def step_table(found: Sequence[StepRow]) -> Table:
     made = empty(title, left, right)
     for r in found:
         many = "" if r.micro_batches == 1 else f", {r.micro_batches} micro-batches"
-        left = (f"step{many}", "step without") if r.what == "step" else ("what OPDF adds", "bare products and bytes")
+        left = {
+            "step": (f"step{many}", "step without"),
+            "default": ("step, lr_transfer", "step without"),
+            "extra": ("what OPDF adds", "bare products and bytes"),
+        }[r.what]
         kept = "yes" if r.holds else "no"
         made.add_row(*left, f"{r.ours:.2f}", f"≤ {r.bound:g}", kept, f"{r.least:.2f}", f"{r.published:.2f}")
     return made

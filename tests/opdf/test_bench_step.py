@@ -73,9 +73,9 @@ def test_the_floor_is_the_products_of_every_weight(monkeypatch):
 
 def test_rows_of_a_run():
     found = list(steps(SMALL, rounds=1))
-    assert [(r.what, r.micro_batches) for r in found] == [("step", 1), ("step", 8), ("extra", 1)]
+    assert [(r.what, r.micro_batches) for r in found] == [("step", 1), ("step", 8), ("default", 1), ("extra", 1)]
     assert all(
-        r.ours > 0 and r.published > 0 for r in found if r.what == "step"
+        r.ours > 0 and r.published > 0 for r in found if r.what != "extra"
     )  # what is added may drown in so small a step
 
 
@@ -83,14 +83,16 @@ def test_ratios_of_seconds():
     seconds = {
         "plain": 10.0,
         "ours": 14.0,
+        "default": 16.0,
         "published": 20.0,
         "floor": 2.5,
         "plain micro": 9.0,
         "published micro": 18.0,
     }
-    one, eight, extra = rows(SMALL, 2, seconds)
+    one, eight, default, extra = rows(SMALL, 2, seconds)
     assert (one.ours, one.published, one.least, one.holds) == (1.4, 2.0, 1.25, True)
     assert (eight.ours, eight.published) == (77 / 73, 146 / 73)
+    assert (default.ours, default.published, default.least, default.holds) == (1.6, 2.0, 1.25, False)
     assert (extra.ours, extra.published, extra.holds) == (1.6, 4.0, False)
 
 
