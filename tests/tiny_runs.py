@@ -1,5 +1,6 @@
 """Configurations of runs that end in seconds, on files written for them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from transformers import BertConfig, BertModel
 
 from opdf.distill import Config, parsed
+from opdf.distill._loop import Told
 
 
 def images(folder: Path, **overrides: Any) -> Config:
@@ -84,3 +86,19 @@ def translations(folder: Path, **overrides: Any) -> Config:
         },
     }
     return parsed(table, {key.replace("__", "."): value for key, value in overrides.items()})
+
+
+class Killed(Exception):
+    """In the place of a kill: nothing in the run catches it."""
+
+
+def killed_at(moments: Iterable[tuple[str, int]]) -> tuple[Told, set[tuple[str, int]]]:
+    """A listener that ends the run at these (phase, done), each once; and those to come."""
+    left = set(moments)
+
+    def told(phase: str, done: int, total: int, said: str) -> None:
+        if (phase, done) in left:
+            left.remove((phase, done))
+            raise Killed
+
+    return told, left

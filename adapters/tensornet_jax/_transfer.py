@@ -10,7 +10,20 @@ from jax import Array
 
 import tensornet as tn
 from tensornet import TensorNetError
-from tensornet.transfer import TRIES, Share, capped, check_rule, lent, moved, reach, share, slopes, step_scales, tried
+from tensornet.transfer import (
+    TRIES,
+    Share,
+    capped,
+    check_rule,
+    lengths,
+    lent,
+    moved,
+    reach,
+    share,
+    slopes,
+    step_scales,
+    tried,
+)
 
 from ._state import Factors, TransferState, all_contracted, placed_as
 from ._tree import named_leaves, named_states, out_in
@@ -95,10 +108,11 @@ def step(
 ) -> Made:
     """T_k + m_k u_k, as much of it as W may move by, and W."""
     scales, leaves = state.scales, named_leaves(params)
-    after = {n: moved(f, capped(f, scales[n], steps[n]), steps[n]) for n, f in factors.items()}
+    far = {n: lengths(steps[n], scales[n][0].ndim) for n in factors}
+    after = {n: moved(f, capped(f, scales[n], far[n]), steps[n]) for n, f in factors.items()}
     made, products = all_contracted(plan, after)
     for name, old in factors.items():
-        bound = reach(scales[name], steps[name], slopes.get(name))
+        bound = reach(scales[name], far[name], slopes.get(name))
         before = _before(plan, name, old, leaves[name])
         held = (after[name], made[name], products[name])
         after[name], made[name], products[name] = _backed(plan, name, old, bound, before, held)

@@ -70,10 +70,9 @@ class Guard:
         home = bits[0].device
         sums = [_by_columns(b, self._known(b.shape[1], 1, b.device)).to(home) for b in bits]
         rows = [self._known(len(s), 2, home) for s in sums]
-        lengths = [len(s) for s in sums]
-        owners = torch.repeat_interleave(
-            torch.tensor(lengths, device=home), output_size=sum(lengths)
-        )  # or it would wait
+        counts = [len(s) for s in sums]
+        # output_size spares a GPU's host the wait for it
+        owners = torch.repeat_interleave(torch.tensor(counts, device=home), output_size=sum(counts))
         return sums[0].new_zeros(len(bits)).index_add_(0, owners, torch.cat(sums) * torch.cat(rows))
 
     def _known(self, n: int, salt: int, device: torch.device) -> Tensor:

@@ -8,7 +8,20 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from tensornet import TensorNetError
-from tensornet.transfer import TRIES, Share, capped, check_rule, lent, moved, reach, share, slopes, step_scales, tried
+from tensornet.transfer import (
+    TRIES,
+    Share,
+    capped,
+    check_rule,
+    lengths,
+    lent,
+    moved,
+    reach,
+    share,
+    slopes,
+    step_scales,
+    tried,
+)
 
 from ._exchange import is_sharded
 from ._weight import Contracted, Pullback, Weight, full_precision
@@ -83,10 +96,11 @@ class Transfer:
             return
         old, scales = self._old[weight.name], self.scales[weight.name].unbind()
         steps = [f.detach() - seen for f, seen in zip(weight.factors, lent(old, scales), strict=True)]
-        for factor, new in zip(weight.factors, moved(old, capped(old, scales, steps), steps), strict=True):
+        far = lengths(steps, 0)
+        for factor, new in zip(weight.factors, moved(old, capped(old, scales, far), steps), strict=True):
             factor.copy_(new)
         if self.rule == "sign" or weight.name in self._slopes:
-            self._reach[weight.name] = reach(scales, steps, self._slopes.pop(weight.name, None))
+            self._reach[weight.name] = reach(scales, far, self._slopes.pop(weight.name, None))
 
     def contracted(self, weights: Sequence[Weight], *, keep: bool) -> Iterator[Contracted]:
         """`contracted` of each, after as much of its step as W may move by; and the scales anew, if it is time."""
@@ -99,8 +113,9 @@ class Transfer:
                 w, pullback = self._backed(weight, old, *back[weight.name], keep=keep)
             if old is not None and self.steps & (self.steps - 1) == 0:  # a power of two
                 self._measure(weight)
-            self._made.pop(weight.name, None)
-            if not _holds(weight, w):
+            if _holds(weight, w):
+                self._made.pop(weight.name, None)
+            else:
                 self._made[weight.name] = w
             yield weight, w, pullback
 
@@ -108,7 +123,7 @@ class Transfer:
         self, weight: Weight, old: tuple[Tensor, ...], far: Tensor, found: Share, *, keep: bool
     ) -> tuple[Tensor, Pullback | None]:
         """W after as much of the step as takes it to `far`, and so the factors; the host waits for each try."""
-        before = self._before(weight).clone()
+        before = self._before(weight)
         steps = [f - t for f, t in zip(weight.factors, old, strict=True)]
         for _ in range(TRIES):
             for factor, new in zip(weight.factors, moved(old, (found.share,) * len(old), steps), strict=True):

@@ -75,7 +75,7 @@ def _said(
 ) -> dict[str, Array]:
     """Field → of all rows, joined; per token without the padding, one example after another."""
     parts: dict[str, list[Array]] = {}
-    batches = examples.batches(rows, batch_size)
+    batches, back = examples.batches(rows, batch_size)
     for some in batches:
         for name, said in teach(examples.batch(some)).items():
             wrong = some[~np.isfinite(said).reshape(len(some), -1).all(1)]
@@ -86,7 +86,6 @@ def _said(
                 )
             whole = [x[:n] for x, n in zip(said, _lengths(examples)[some], strict=True)] if name in per_token else said
             parts.setdefault(name, []).extend(whole)
-    back = np.argsort(np.concatenate(batches))
     joined = {name: np.concatenate if name in per_token else np.stack for name in parts}
     return {name: np.ascontiguousarray(joined[name]([found[n] for n in back])) for name, found in parts.items()}
 

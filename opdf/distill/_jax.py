@@ -141,9 +141,9 @@ class JaxEngine(Engine):
 
 def predicted(model: Model, examples: Examples, batch: int = 64) -> Array:
     """Logits (n, classes) of all examples, in their order."""
-    batches, size = examples.batches(np.arange(len(examples)), batch), min(batch, len(examples))
+    (batches, back), size = examples.batches(np.arange(len(examples)), batch), min(batch, len(examples))
     found = [answered(model, examples.batch(rows), size) for rows in batches]
-    return np.concatenate(found)[np.argsort(np.concatenate(batches))]
+    return np.concatenate(found)[back]
 
 
 def answered(model: Model, inputs: Mapping[str, Array], size: int) -> Array:

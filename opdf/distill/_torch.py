@@ -168,10 +168,10 @@ def answered(model: nn.Module, examples: Examples, task: Task, translation: Tran
 def predicted(model: nn.Module, examples: Examples, device: torch.device, batch: int = 64) -> Array:
     """Logits (n, classes) of all examples, in their order."""
     model.eval()
-    batches = examples.batches(np.arange(len(examples)), batch)
+    batches, back = examples.batches(np.arange(len(examples)), batch)
     inputs = (tensors(examples.batch(rows), device) for rows in batches)
     found = [outputs(model, x, {"logits"})["logits"].float().cpu().numpy() for x in inputs]
-    return np.concatenate(found)[np.argsort(np.concatenate(batches))]
+    return np.concatenate(found)[back]
 
 
 def tensors(found: Mapping[str, Array], device: torch.device) -> dict[str, Tensor]:

@@ -7,6 +7,8 @@ from typing import Any, Literal, get_args
 from tensornet import TensorNetError
 from tensornet._errors import some
 
+from ._spec import Teacher
+
 CONFIG = "config.json"
 MOST_TOKENS = {"vit": 16, "hierarchical": 64}  # so that 60,000 images of 28 × 28 are minutes on one core
 Kind = Literal["residual", "vit", "hierarchical"]
@@ -78,6 +80,12 @@ def architecture(
     common = [p for p in range(1, min(image) + 1) if not any(side % p for side in image)]
     patch = next((p for p in common if image[0] * image[1] <= MOST_TOKENS[kind] * p * p), common[-1])
     return Architecture(kind, image, classes, depth, width, feed_forward or 4 * width, heads or 4, patch)
+
+
+def architecture_of(spec: Teacher, image: tuple[int, int], classes: int) -> Architecture:
+    """Of a teacher that is made here."""
+    sizes = {"feed_forward": spec.feed_forward, "heads": spec.heads}
+    return architecture(spec.kind, image, classes, spec.depth, spec.width, **sizes)
 
 
 def is_image_network(config: dict[str, Any]) -> bool:

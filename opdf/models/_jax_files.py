@@ -14,7 +14,7 @@ from tensornet.files._folder import WEIGHTS, weight_files, whole
 
 from ..bert._names import old_name
 from ..tasks import Task
-from ._architecture import CONFIG, architecture, described, is_image_network
+from ._architecture import CONFIG, architecture_of, described, is_image_network
 from ._checkpoint import check_report
 from ._fits import check_image, check_tensors, check_tokens, image_size
 from ._folder import write_folder
@@ -52,8 +52,7 @@ def make_teacher(spec: Teacher, task: Task) -> Model:
     """`load` of its source, or a residual network with random weights."""
     if spec.source is not None:
         return load(spec.source, task, spec.seed)
-    sizes: dict[str, Any] = {"feed_forward": spec.feed_forward, "heads": spec.heads}
-    made = Residual(architecture(spec.kind, image_size(task), task.classes, spec.depth, spec.width, **sizes))
+    made = Residual(architecture_of(spec, image_size(task), task.classes))
     return Model(made, made.fresh(spec.seed))
 
 

@@ -11,7 +11,7 @@ from tensornet import TensorNetError
 from ..tasks import Task
 from ..translation._architecture import is_translation_network
 from . import _encoders, _images
-from ._architecture import architecture
+from ._architecture import architecture_of
 from ._fits import check_image, check_tokens, image_size
 from ._image import ImageNetwork
 from ._spec import Teacher
@@ -58,9 +58,7 @@ def make_teacher(spec: Teacher, task: Task) -> nn.Module:
             f"teacher: no source for task {task.name}, needed the folder or hub name of a pretrained encoder, because a "
             f"language is not learnt from a task; set teacher.source"
         )
-    sizes = {"feed_forward": spec.feed_forward, "heads": spec.heads}
-    description = architecture(spec.kind, image_size(task), task.classes, spec.depth, spec.width, **sizes)
-    network: ImageNetwork = _images.build(description, spec.seed)
+    network: ImageNetwork = _images.build(architecture_of(spec, image_size(task), task.classes), spec.seed)
     return network.eval()
 
 

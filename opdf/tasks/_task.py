@@ -40,10 +40,12 @@ class Examples:
         """By which numbers (n,) alike examples are put into one batch; None: they are not."""
         return self.lengths if asked else None
 
-    def batches(self, rows: np.ndarray, size: int) -> list[np.ndarray]:
-        """These examples, `size` in a batch, where order does not matter: texts from the shortest to the longest."""
-        order = rows if self.lengths is None else rows[np.argsort(self.lengths[rows], kind="stable")]
-        return np.split(order, range(size, len(order), size))
+    def batches(self, rows: np.ndarray, size: int) -> tuple[list[np.ndarray], np.ndarray]:
+        """These examples, `size` in a batch, where order does not matter: texts from the shortest to the longest; and where
+        each of `rows` is in all batches one after another.
+        """
+        order = np.arange(len(rows)) if self.lengths is None else np.argsort(self.lengths[rows], kind="stable")
+        return np.split(rows[order], range(size, len(order), size)), np.argsort(order)
 
     def take(self, index: np.ndarray | Sequence[int]) -> "Examples":
         """The examples at these places, in this order, or where a mask is True."""

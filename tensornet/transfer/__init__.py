@@ -3,6 +3,7 @@
 from ._bound import TRIES as TRIES
 from ._bound import Share as Share
 from ._bound import capped as capped
+from ._bound import lengths as lengths
 from ._bound import reach as reach
 from ._bound import share as share
 from ._bound import slopes as slopes

@@ -15,32 +15,37 @@ FAR = 10.0  # times the reach
 TRIES = 4  # of shorter steps, at most
 
 
-def capped(factors: Sequence[Array], scales: Sequence[Array], steps: Sequence[Array], /) -> tuple[Array, ...]:
+def lengths(steps: Sequence[Array], lead: int, /) -> tuple[Array, ...]:
+    """RMS(u_k), each (*lead,)."""
+    return tuple(_rms(u, lead) for u in steps)
+
+
+def capped(factors: Sequence[Array], scales: Sequence[Array], lengths: Sequence[Array], /) -> tuple[Array, ...]:
     """m_k, or less where T_k would grow so much in one step that what the factors multiply to is no number any more.
 
     RMS(m_k u_k) ≤ GROWTH^(1/n) RMS(T_k) of the n factors, each for itself, but for one of zeros: nothing is multiplied by it.
+
+    lengths  RMS(u_k)
     """
     lead, most = scales[0].ndim, GROWTH ** (1 / len(factors))
-    sizes = [(_rms(f, lead), m * _rms(u, lead)) for f, m, u in zip(factors, scales, steps, strict=True)]
+    sizes = [(_rms(f, lead), m * length) for f, m, length in zip(factors, scales, lengths, strict=True)]
     return tuple(
         namespace(m).where((size > 0) & (step > most * size), m * (most * size / nonzero(step)), m)
         for m, (size, step) in zip(scales, sizes, strict=True)
     )
 
 
-def reach(scales: Sequence[Array], steps: Sequence[Array], slopes: Sequence[Array] | None = None, /) -> Array:
+def reach(scales: Sequence[Array], lengths: Sequence[Array], slopes: Sequence[Array] | None = None, /) -> Array:
     """How far W may move, in RMS: FURTHEST × a dense step, which is the mean of RMS(u_k), or of RMS(u_k)/e_k; (*lead,).
 
     Of a rule whose step has one length whatever the gradient, a factor's own step says it; of a linear one, the step over
     the factor's gradient, times the gradient of W. The mean is over the factors that move W.
 
-    scales  m_k, (*lead,)
-    steps   u_k, (*lead, *shape): what the inner rule did to each factor, before m_k
-    slopes  e_k of `slopes`, for rule "gradient"
+    scales   m_k, (*lead,)
+    lengths  RMS(u_k) of what the inner rule did to each factor, before m_k, (*lead,)
+    slopes   e_k of `slopes`, for rule "gradient"
     """
-    xp = namespace(*steps)
-    lead = scales[0].ndim
-    lengths = [_rms(u, lead) for u in steps]
+    xp = namespace(*lengths)
     if slopes is not None:  # of a factor that has no gradient, and yet moves, nothing is known
         lengths = [
             xp.where(e > 0, r / nonzero(e), math.inf * xp.ones_like(r)) for r, e in zip(lengths, slopes, strict=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from libraries import BY_NAME
 
 import tensornet as tn
-from tensornet.transfer import RULES, TRIES, capped, lent, moved, reach, share, slopes, step_scales, tried
+from tensornet.transfer import RULES, TRIES, capped, lengths, lent, moved, reach, share, slopes, step_scales, tried
 from tensornet.transfer._probe import probe
 
 FORMATS = {
@@ -176,7 +176,9 @@ def test_the_reach_of_a_linear_rule_is_twice_the_rate_times_the_gradient(fmt):
     rng = np.random.default_rng(1)
     factors, g = fmt.decompose(rng.normal(size=fmt.shape)), 7 * rng.normal(size=fmt.shape)
     pulled = fmt.pullback(factors, g)
-    found = reach(step_scales(fmt, factors, rule="gradient"), [-0.1 * p for p in pulled], slopes(g, pulled, 0))
+    found = reach(
+        step_scales(fmt, factors, rule="gradient"), lengths([-0.1 * p for p in pulled], 0), slopes(g, pulled, 0)
+    )
     assert found == pytest.approx(2 * 0.1 * rms(g))
 
 
@@ -193,7 +195,7 @@ def test_decay_of_what_is_lent_is_the_decay_of_w(fmt):
 def test_a_factor_that_cannot_move_w_is_left_out():
     scales = (np.asarray(0.0), np.asarray(2.0))
     steps = (np.full((3,), 100.0), np.full((4,), -0.5))
-    assert reach(scales, steps) == 2 * 0.5
+    assert reach(scales, lengths(steps, 0)) == 2 * 0.5
     assert np.array_equal(lent(steps, scales)[0], np.zeros(3))
     assert np.array_equal(lent(steps, scales)[1], steps[1] / 2)
     assert np.array_equal(moved(steps, scales, steps)[0], steps[0])
@@ -202,7 +204,7 @@ def test_a_factor_that_cannot_move_w_is_left_out():
 def test_no_factor_grows_so_far_that_products_are_no_numbers():
     ones, scales = np.ones((2, 3, 4)), np.asarray([1.0, 1e9])
     steps = (ones, -2 * ones)
-    found = capped((ones, 0 * ones), (scales, scales), steps)
+    found = capped((ones, 0 * ones), (scales, scales), lengths(steps, 1))
     np.testing.assert_allclose(found[0], [1.0, 1e15**0.5])  # of a stack each for itself
     assert found[1] is not scales
     assert np.array_equal(found[1], scales)  # zeros
@@ -256,4 +258,4 @@ def test_no_step_is_much_too_long_and_few_are_too_short(seed, n, exponent):
 
 def test_without_a_gradient_a_linear_rule_has_no_bound():
     zero = np.zeros((2, 2))
-    assert reach((np.asarray(1.0),), (np.ones(3),), slopes(zero, (np.zeros(3),), 0)) == math.inf
+    assert reach((np.asarray(1.0),), lengths((np.ones(3),), 0), slopes(zero, (np.zeros(3),), 0)) == math.inf

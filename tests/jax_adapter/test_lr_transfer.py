@@ -10,7 +10,7 @@ from jax_adapter import small
 
 import tensornet as tn
 import tensornet_jax as tnj
-from tensornet.transfer import TRIES, lent, moved, reach, share, slopes, step_scales, tried
+from tensornet.transfer import TRIES, lengths, lent, moved, reach, share, slopes, step_scales, tried
 
 RATE = 1e-2
 FMT = tn.LowRank(4, 6)
@@ -40,7 +40,7 @@ def test_a_stack_takes_the_steps_of_its_layers():
             pulled = FMT.pullback(old, g[n])
             steps = [-rate * (p + decay * t) for p, t in zip(pulled, lent(old, scales[n]), strict=True)]
             new = moved(old, scales[n], steps)
-            bound = reach(scales[n], steps, slopes(g[n], pulled, 0))
+            bound = reach(scales[n], lengths(steps, 0), slopes(g[n], pulled, 0))
             found, layers[n] = share(bound, FMT.contract(old), FMT.contract(new), 2), new
             for _ in range(TRIES):
                 if found.known:

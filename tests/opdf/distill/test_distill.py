@@ -94,22 +94,6 @@ def test_what_has_ended_is_not_the_result_of_other_files(done):
         distill(other, resume=True)
 
 
-class Killed(Exception):
-    """In the place of a kill: nothing in the run catches it."""
-
-
-def killed_at(moments):
-    """A listener that ends the run at these (phase, done), each once."""
-    left = set(moments)
-
-    def told(phase, done, total, said):
-        if (phase, done) in left:
-            left.remove((phase, done))
-            raise Killed
-
-    return told, left
-
-
 @pytest.mark.parametrize("make", [tiny_runs.images, tiny_runs.texts])
 def test_a_run_that_was_cut_anywhere_ends_with_the_same_bits(tmp_path, make):
     whole, cut = make(tmp_path, out=str(tmp_path / "whole")), make(tmp_path, out=str(tmp_path / "cut"))
@@ -155,12 +139,12 @@ def test_so_does_one_of_any_method(tmp_path_factory, method):
 
 
 def ended_though_cut(config, moments):
-    told, left = killed_at(moments)
+    told, left = tiny_runs.killed_at(moments)
     while True:
         try:
             distill(config, resume=True, told=told)
             break
-        except Killed:
+        except tiny_runs.Killed:
             continue
     assert not left
 

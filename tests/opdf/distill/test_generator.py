@@ -25,10 +25,6 @@ ON = {"generator__on": True, "opdf__on": False, "opdf__alignment": 0.0}
 NARROW = {"student__layers": 3, "student__width": 4, "student__heads": 1, "student__feed_forward": 8}
 
 
-class Killed(Exception):
-    """In the place of a kill: nothing in the run catches it."""
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Three layers of width 4 out of four of width 8, and of one head out of two."""
@@ -127,13 +123,8 @@ def test_a_run_in_jax_that_was_cut_ends_with_the_same_bits(tmp_path):
     values = {**ON, "training__backend": "jax", "teacher__epochs": 0.0}
     whole, cut = (tiny_runs.images(tmp_path, out=str(tmp_path / name), **values) for name in ("whole", "cut"))
     distill(whole)
-
-    def told(phase, done, total, said):
-        if (phase, done) == ("train", 8):
-            raise Killed
-
-    with pytest.raises(Killed):
-        distill(cut, told=told)
+    with pytest.raises(tiny_runs.Killed):
+        distill(cut, told=tiny_runs.killed_at([("train", 8)])[0])
     distill(cut, resume=True)
     ours, theirs = (load_file(c.out / "student" / "model.safetensors") for c in (whole, cut))
     assert {n: x.tobytes() for n, x in ours.items()} == {n: x.tobytes() for n, x in theirs.items()}

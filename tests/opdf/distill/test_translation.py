@@ -90,22 +90,12 @@ def test_targets_are_the_teachers_translations(done):
     assert json.loads((kept / "cache.json").read_text())["beam"] == 2
 
 
-class Killed(Exception):
-    """In the place of a kill: nothing in the run catches it."""
-
-
 def test_a_run_that_was_cut_anywhere_ends_with_the_same_bits(done, tmp_path):
     whole, _ = done
     cut = dataclasses.replace(whole, out=tmp_path / "cut", cache=tmp_path / "cache")
-    left = {("teacher", 2), ("retell", 40), ("train", 4), ("train", 7)}
-
-    def told(phase, n, total, said):
-        if (phase, n) in left:
-            left.remove((phase, n))
-            raise Killed
-
+    told, left = tiny_runs.killed_at([("teacher", 2), ("retell", 40), ("train", 4), ("train", 7)])
     while left:
-        with pytest.raises(Killed):
+        with pytest.raises(tiny_runs.Killed):
             distill(cut, resume=True, told=told)
     distill(cut, resume=True)
     bits = [

@@ -95,21 +95,13 @@ def test_stage_2_that_was_cut_does_not_go_on_from_another_stage_1(stages, tmp_pa
     compact = tmp_path / "compact"
     shutil.copytree(one.out / "compact", compact)
     config = tiny_runs.texts(tmp_path, student__compact=str(compact), **ONCE)
-
-    def told(phase, done, total, said):
-        if (phase, done) == ("train", 4):
-            raise Killed
-
-    with pytest.raises(Killed):
-        distill(config, told=told)
+    with pytest.raises(tiny_runs.Killed):
+        distill(config, told=tiny_runs.killed_at([("train", 4)])[0])
     weights = load_file(compact / "model.safetensors")
     weights["classifier.bias"][0] += 1.0
     save_file(weights, compact / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(TensorNetError, match=r"student\.compact"):
         distill(config, resume=True)
-
-
-class Killed(Exception): ...
 
 
 @pytest.mark.parametrize(
