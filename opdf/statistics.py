@@ -8,6 +8,8 @@ from scipy import stats
 
 from tensornet import TensorNetError
 
+ROUNDING = 1e-12  # of the scores: shares k/n are rounded, so that equal differences of them differ in the last bits
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -60,8 +62,9 @@ def paired(ours: Sequence[float], baseline: Sequence[float]) -> Difference:
     if n < 2:
         return Difference(mean, float("inf"), 1.0)
     error = float(gaps.std(ddof=1)) / n**0.5  # of the mean
-    if error == 0:
-        return Difference(mean, float("inf") if mean else 0.0, 1.0)
+    nothing = ROUNDING * max(np.abs(ours).max(), np.abs(baseline).max())
+    if error <= nothing:
+        return Difference(mean, float("inf") if abs(mean) > nothing else 0.0, 1.0)
     return Difference(mean, float(stats.t.ppf(0.975, n - 1)) * error, float(2 * stats.t.sf(abs(mean) / error, n - 1)))
 
 

@@ -141,3 +141,13 @@ def tokenizer_of(config: Config) -> str | None:
 def vocabularies(config: Config) -> Path:
     """The folder of vocabularies that were learnt from train."""
     return (config.cache or config.out / "cache") / "vocabularies"
+
+
+def taken_as_it_is(config: Config) -> bool:
+    """The teacher's answers are what is learnt, and nothing here teaches it the task: it has to know it.
+
+    Where the student learns from its inside too, as in the first stage of KroneckerBERT, it may be an encoder without a head.
+    """
+    kd = config.kd
+    unasked = not kd.alpha or kd.hidden or kd.attention or kd.ffn or kd.embedding
+    return not config.teacher.epochs and config.host != "labels" and not (config.host == "kd" and unasked)

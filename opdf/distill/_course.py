@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from tensornet.files._replace import replacing
+
 from ..report import Tracker
 from ..tasks import Task, scores
 from ._config import Config
@@ -39,7 +41,8 @@ def carried_out(
     latencies   inputs → median milliseconds of teacher and student
     """
     if engine.plan is not None:
-        (config.out / "plan.json").write_text(engine.plan.to_json(), encoding="utf-8")
+        with replacing(config.out / "plan.json") as file:
+            file.write(engine.plan.to_json().encode())
     made_of = {"train": task.digest("train"), "dev": task.digest("dev"), "teacher": of_teacher}
     if config.student.compact is not None:
         made_of["student.compact"] = str(folder_digest(config.student.compact))

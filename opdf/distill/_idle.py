@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ..hosts._options import Name
 from ..tasks import TaskSpec
+from ..tasks._glue import GLUE
 from ._config import Config, Translation, tokenizer_of
 from ._toml import value_at
 
@@ -23,10 +24,14 @@ TRANSLATION = (
 def idle(config: Config) -> Iterator[str]:
     """A sentence for each value, other than its default, that changes nothing."""
     default = Config(TaskSpec(config.task.name))
-    for unread, keys, why in (*_hosts(config), *_rules(config)):
-        for key in keys if unread else ():
-            if (value := value_at(config, key)) != value_at(default, key):
-                yield f"{key} = {value} is not read, because {why}"
+    for key, why in unread(config).items():
+        if (value := value_at(config, key)) != value_at(default, key):
+            yield f"{key} = {value} is not read, because {why}"
+
+
+def unread(config: Config) -> dict[str, str]:
+    """Key → why its value, whatever it is, changes nothing."""
+    return {key: why for holds, keys, why in (*_hosts(config), *_rules(config)) if holds for key in keys}
 
 
 def _hosts(config: Config) -> Iterator[Rule]:
@@ -45,7 +50,8 @@ def _rules(config: Config) -> Iterator[Rule]:
     yield brought, ("task.vocabulary",), "task.tokenizer or teacher.source brings a vocabulary"
     yield not tuned, ("teacher.lr", "teacher.whole_train"), "the teacher is not fine-tuned"
     yield tuned and task.train_size is None, ("teacher.whole_train",), "the student has the whole of train too"
-    yield task.name == "fashion_mnist", ("training.group_by_length",), "images have no lengths"
+    images = ("training.group_by_length", "task.max_length", "task.tokenizer")
+    yield task.name == "fashion_mnist", images, "images have no lengths and no words"
     yield (
         student.start != "teacher" and not config.generator.on,
         ("student.layer_map",),
@@ -54,6 +60,10 @@ def _rules(config: Config) -> Iterator[Rule]:
     number = task.name == "stsb" or task.regression
     yield number and config.host in ("kd", "lgtm", "adkd"), (f"{config.host}.temperature",), "a number is predicted"
     yield config.host == "kd" and not kd.decoupled, ("kd.beta",), "kd.decoupled is off"
+    binary = len(GLUE[task.name].label_names) == 2 if task.name in GLUE else False
+    yield config.host == "kd" and kd.decoupled and binary, ("kd.beta",), "of two classes there are no others to weigh"
+    answers = ("kd.temperature", "kd.decoupled", "kd.beta")
+    yield config.host == "kd" and not kd.alpha, answers, "kd.alpha is 0, and so the teacher's answers are left out"
     yield config.host == "kd" and not kd.weights, ("kd.weights_outside",), "kd.weights is 0"
     generator = config.generator
     yield not generator.on, ("generator.start", "generator.share"), "generator.on is false"

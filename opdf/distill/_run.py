@@ -11,7 +11,7 @@ from tensornet import TensorNetError
 from tensornet.files._replace import replacing
 
 from .. import report
-from ..tasks import load, signature
+from ..tasks import Task, load, signature
 from ._check import check
 from ._check_factors import check_factors
 from ._config import Config, tokenizer_of, vocabularies
@@ -33,6 +33,7 @@ def distill(config: Config, *, resume: bool = False, told: Told = silent, comman
     """
     check(config)
     if (done := _ended(config, resume)) is not None:
+        _refuse_other_data(config, done)
         return done
     check_factors(config)
     task = load(config.task, tokenizer_of(config), vocabularies(config))
@@ -41,7 +42,7 @@ def distill(config: Config, *, resume: bool = False, told: Told = silent, comman
         _write(config.out / CONFIG, to_toml(config))
         backend = importlib.import_module(f".{BACKENDS[config.training.backend]}", __package__)
         summary = _said_first(config) | backend.run(config, task, trackers, told)
-        summary |= {"splits": task.splits, "command": command, "versions": report.versions()}
+        summary |= {"splits": task.splits, "data": _digests(task), "command": command, "versions": report.versions()}
         if (computed := signature(task)) is not None:
             summary["signature"] = computed
         drawn = report.figures(config.out, summary)
@@ -81,6 +82,23 @@ def _ended(config: Config, resume: bool) -> dict[str, Any] | None:
             f"given, needed files of the same names, because its scores are of those; give them, or another --out"
         )
     return dict(json.loads(summary.read_text(encoding="utf-8")))
+
+
+def _digests(task: Task) -> dict[str, str]:
+    """What tells these examples from those of files that have been changed."""
+    return {part: task.digest(part)[:16] for part in ("train", "dev", "test")}
+
+
+def _refuse_other_data(config: Config, done: dict[str, Any]) -> None:
+    """Of a run that has ended, where its files are still there."""
+    if not any(place is not None and place.exists() for place in (config.task.folder, config.task.train_file)):
+        return
+    now = _digests(load(config.task, tokenizer_of(config), vocabularies(config)))
+    if other := [part for part, digest in done.get("data", now).items() if digest != now[part]]:
+        raise TensorNetError(
+            f"opdf distill: the run in {config.out} has ended, with other examples in {', '.join(other)} than the files now, "
+            f"needed the same, because its scores are of those; put the files of then back, or take another --out"
+        )
 
 
 def _said_first(config: Config) -> dict[str, Any]:

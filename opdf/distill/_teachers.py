@@ -23,6 +23,7 @@ from ._order import Steps
 Network = TypeVar("Network")
 
 DONE = "model"  # the folder of a teacher that has been fine-tuned
+VERSION = 1  # of what is kept under a key: to be raised when the same inputs give something else than before
 
 
 @dataclass(frozen=True)
@@ -178,4 +179,5 @@ def folder_digest(folder: str | os.PathLike[str]) -> str | None:
 
 def key_of(made_of: Mapping[str, Any]) -> str:
     """A name for what is made of this."""
-    return hashlib.sha256(json.dumps(made_of, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    whole = {**made_of, "version": VERSION}
+    return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -39,7 +39,7 @@ class Theseus:
     replacing_rate: float = 0.5
     """Probability that a group is replaced, at the first step."""
     steady: float = 0.5
-    """Share of the steps after which the student runs alone; until then the rate rises linearly to 1."""
+    """Share of the steps, the last ones, in which the student runs alone; before them the rate rises linearly to 1."""
 
 
 @dataclass(frozen=True)

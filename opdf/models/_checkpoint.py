@@ -1,5 +1,6 @@
 """Which checkpoints of Hugging Face are taken, and which of their tensors may be missing or left over."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ TYPES = ("bert", "camembert", "data2vec-text", "electra", "ernie", "roberta", "x
 FRESH = ("classifier.", "pooler.")
 # ... and those that it may have in vain: heads of other tasks, and positions 0, 1, …, which older files hold
 HEADS = ("cls.", "lm_head.", "qa_outputs.", "discriminator_predictions.", "generator_")
+NUMBERED = re.compile(r"(label_)?\d+")  # names of labels that say their place alone
 UNUSED = (*HEADS, "pooler.", "embeddings.position_ids")
 
 
@@ -28,13 +30,20 @@ def check_type(source: str, config: Any) -> None:
 
 
 def check_report(
-    source: str, own: Collection[str], report: Mapping[str, Any], labels: Sequence[str], task: Task, prefix: str
+    source: str,
+    own: Collection[str],
+    report: Mapping[str, Any],
+    labels: Sequence[str],
+    task: Task,
+    prefix: str,
+    whole: bool = False,
 ) -> None:
     """Judge what was found of a model's tensors.
 
     own     their names; prefix is what those of the encoder begin with, where there is a head beside it
     report  missing_keys, unexpected_keys, and mismatched_keys (name, shape in the file, the model's)
     labels  names of the checkpoint's labels
+    whole   it is to be taken as it is, with its head
     """
     own = {name.removeprefix(prefix) for name in own}
     missing = {name.removeprefix(prefix) for name in report["missing_keys"]}
@@ -43,7 +52,12 @@ def check_report(
     surplus = [n for n in report["unexpected_keys"] if not n.removeprefix(prefix).startswith(UNUSED)]
     unlike = [f"{name} {tuple(theirs)}" for name, theirs, _ in report["mismatched_keys"]]
     if not groups[0] <= missing:
-        _check_labels(source, labels, unlike, task)
+        _check_labels(source, labels, unlike, task, whole)
+    elif whole:
+        raise TensorNetError(
+            f"load: {source} has no head for task {task.name}, needed one, because teacher.epochs = 0 takes it as it is, and "
+            f"random weights would answer; give teacher.epochs above 0, or the folder of a fine-tuned encoder"
+        )
     if lost or surplus or unlike:
         raise TensorNetError(
             f"load: {source} lacks {some(sorted(lost))}, has nobody's {some(sorted(surplus))}, and of another shape than its "
@@ -52,14 +66,23 @@ def check_report(
         )
 
 
-def _check_labels(source: str, labels: Sequence[str], unlike: list[str], task: Task) -> None:
-    """That a head has the task's classes, and, where both have the same names, in the same order."""
+def _check_labels(source: str, labels: Sequence[str], unlike: list[str], task: Task, whole: bool) -> None:
+    """That a head has the task's classes, and, where both have the same names, in the same order; of one that is not
+    fine-tuned further, names that say something have to be the task's.
+    """
     if unlike and len(labels) != task.classes:
         raise TensorNetError(
             f"load: {source} has a head for {len(labels)} labels ({some(unlike)}), needed {task.classes}, because task "
             f"{task.name} has as many; take a teacher of this task, or the encoder without its head"
         )
     theirs, ours = [name.lower() for name in labels], [name.lower() for name in task.label_names]
+    named = ours and not all(NUMBERED.fullmatch(name) for name in theirs)
+    if whole and named and sorted(theirs) != sorted(ours):
+        raise TensorNetError(
+            f"load: {source} has labels {', '.join(theirs)} and task {task.name} has {', '.join(ours)}, needed the same names, "
+            f"because teacher.epochs = 0 takes its answers as they are, and which label is which cannot be told; give it the "
+            f"task's names in id2label, or label_0, label_1 … if its order is the task's"
+        )
     if theirs != ours and sorted(theirs) == sorted(ours):
         raise TensorNetError(
             f"load: {source} has labels {', '.join(theirs)} and task {task.name} has {', '.join(ours)}, needed the same order, "

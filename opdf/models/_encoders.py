@@ -20,8 +20,8 @@ from ._seeded import seeded
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError)
 
 
-def read(source: str, task: Task, seed: int) -> PreTrainedModel:
-    """The model of a folder or a hub name; what its head lacks is drawn from the seed.
+def read(source: str, task: Task, seed: int, whole: bool) -> PreTrainedModel:
+    """The model of a folder or a hub name; what its head lacks is drawn from the seed, if it need not be `whole`.
 
     raises: TensorNetError for another kind of model; where tensors are missing, nobody's, or of another shape
     """
@@ -34,7 +34,7 @@ def read(source: str, task: Task, seed: int) -> PreTrainedModel:
         model, report = AutoModelForSequenceClassification.from_pretrained(
             source, config=config, output_loading_info=True, ignore_mismatched_sizes=True, dtype=torch.float32
         )
-    check_report(source, model.state_dict(), report, labels, task, f"{model.base_model_prefix}.")
+    check_report(source, model.state_dict(), report, labels, task, f"{model.base_model_prefix}.", whole)
     return model
 
 

@@ -26,10 +26,11 @@ from ._spec import Teacher
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 
-def load(source: str | Path, task: Task, seed: int = 0) -> Model:
+def load(source: str | Path, task: Task, seed: int = 0, *, whole: bool = False) -> Model:
     """A folder of Hugging Face's BERT, with a head for the task or without, or of a residual network; float32.
 
     source  a local folder. A checkpoint without a head for sequences gets one that is drawn from seed
+    whole   it is to be taken as it is: a head has to be there, and its labels to be the task's
     raises: TensorNetError for another kind of model, incomplete ones, and such as do not fit the task
     """
     folder = Path(source)
@@ -45,13 +46,13 @@ def load(source: str | Path, task: Task, seed: int = 0) -> Model:
             f"load: {source} holds no image network, needed one, because task {task.name} is of images; give a folder that a "
             f"run exported, or leave teacher.source out for random weights"
         )
-    return _encoder(folder, config, task, seed)
+    return _encoder(folder, config, task, seed, whole)
 
 
-def make_teacher(spec: Teacher, task: Task) -> Model:
+def make_teacher(spec: Teacher, task: Task, *, whole: bool = False) -> Model:
     """`load` of its source, or a residual network with random weights."""
     if spec.source is not None:
-        return load(spec.source, task, spec.seed)
+        return load(spec.source, task, spec.seed, whole=whole)
     made = Residual(architecture_of(spec, image_size(task), task.classes))
     return Model(made, made.fresh(spec.seed))
 
@@ -81,7 +82,7 @@ def _config(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _encoder(folder: Path, config: dict[str, Any], task: Task, seed: int) -> Model:
+def _encoder(folder: Path, config: dict[str, Any], task: Task, seed: int, whole: bool) -> Model:
     names = task.label_names or tuple(f"LABEL_{n}" for n in range(task.classes))
     network = Bert.read(folder, names)
     c, shapes, stored = network.config, network.shapes, _named(_read(folder), network.shapes)
@@ -92,7 +93,7 @@ def _encoder(folder: Path, config: dict[str, Any], task: Task, seed: int) -> Mod
         "unexpected_keys": stored.keys() - shapes.keys(),
         "mismatched_keys": unlike,
     }
-    check_report(str(folder), shapes, report, _labels(config), task, PREFIX)
+    check_report(str(folder), shapes, report, _labels(config), task, PREFIX, whole)
     rows = {"input_ids": c.vocab_size, "token_type_ids": c.type_vocab_size}
     check_tokens(rows, c.max_position_embeddings, task, folder)
     fresh = network.fresh(seed) if missing else {}

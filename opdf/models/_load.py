@@ -18,10 +18,11 @@ from ._spec import Teacher
 from ._translators import load_translator, new_translator
 
 
-def load(source: str | Path, task: Task, seed: int = 0) -> nn.Module:
+def load(source: str | Path, task: Task, seed: int = 0, *, whole: bool = False) -> nn.Module:
     """A Hugging Face encoder with a head for the task, or a network that `save` wrote; float32, on the CPU, for evaluation.
 
     source  a folder, or a hub name of an encoder. A checkpoint without a head for sequences gets one that is drawn from seed
+    whole   it is to be taken as it is: a head has to be there, and its labels to be the task's
     raises: TensorNetError for another kind of model, incomplete ones, and such as do not fit the task
     """
     config = _config(Path(source))
@@ -36,7 +37,7 @@ def load(source: str | Path, task: Task, seed: int = 0) -> nn.Module:
             f"load: {source} holds no image network, needed one, because task {task.name} is of images; give a folder that a "
             f"run exported, or leave teacher.source out for random weights"
         )
-    encoder = _encoders.read(str(source), task, seed)
+    encoder = _encoders.read(str(source), task, seed, whole)
     tables: Any = encoder.base_model.embeddings
     rows = {"input_ids": tables.word_embeddings, "token_type_ids": tables.token_type_embeddings}
     unused = (
@@ -47,10 +48,10 @@ def load(source: str | Path, task: Task, seed: int = 0) -> nn.Module:
     return encoder.eval()
 
 
-def make_teacher(spec: Teacher, task: Task) -> nn.Module:
+def make_teacher(spec: Teacher, task: Task, *, whole: bool = False) -> nn.Module:
     """`load` of its source, or a network for images or translation with random weights; for evaluation."""
     if spec.source is not None:
-        return load(spec.source, task, spec.seed)
+        return load(spec.source, task, spec.seed, whole=whole)
     if task.kind == "translation":
         return new_translator(spec, task)
     if task.kind != "images":

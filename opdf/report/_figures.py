@@ -25,6 +25,9 @@ def figures(folder: Path, summary: Mapping[str, Any]) -> list[Path]:
 
 
 def _written(figure: "Figure", path: Path) -> Path:
+    from tensornet.files._replace import replacing  # and with it NumPy
+
     path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=150)
+    with replacing(path) as file:
+        figure.savefig(file, format="png", dpi=150)
     return path

@@ -6,6 +6,7 @@ from typing import Any
 
 # as the hub calls them
 METRICS = {"matthews": "matthews_correlation", "pearson": "pearsonr", "spearman": "spearmanr", "bleu": "sacrebleu"}
+SCALES = {"bleu": 100}  # of what the hub takes over ours, where it counts from 0 to 100
 PIPELINES = {"text": "text-classification", "images": "image-classification", "translation": "translation"}
 
 
@@ -28,7 +29,8 @@ def _entries(summary: Mapping[str, Any], kind: str, library: str | None) -> Iter
     distilled = [] if summary["host"] == "labels" else ["knowledge-distillation", summary["host"]]
     yield "tags", [*distilled, *(["opdf", "tensor-networks"] if summary.get("opdf") else [])]
     results = [
-        {"type": METRICS.get(name, name), "value": round(value, 4)} for name, value in summary.get("test", {}).items()
+        {"type": METRICS.get(name, name), "value": round(SCALES.get(name, 1) * value, 4)}
+        for name, value in summary.get("test", {}).items()
     ]
     if not results:
         return

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, final
 
 from tensornet import TensorNetError
+from tensornet.files._replace import replacing
 
 from ._extras import needed
 from ._tracker import Record, Tracker, scalars
@@ -54,5 +55,6 @@ def _identity(path: Path) -> str:
     """W&B's name of the run, kept in the run folder so that another process, or another machine, goes on with the same."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(secrets.token_hex(4))
+        with replacing(path) as file:  # whole or not at all: an empty one would be taken for the name ever after
+            file.write(secrets.token_hex(4).encode())
     return path.read_text()

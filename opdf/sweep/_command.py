@@ -20,8 +20,9 @@ from ._claim import Holder
 from ._files import leave
 from ._pool import run_all
 from ._read import read
+from ._record import compare
 from ._results import Results, results
-from ._schedule import expected
+from ._schedule import expected, needed
 from ._spec import Job, Sweep
 from ._state import State, look
 from ._table import remarks, tables
@@ -61,6 +62,8 @@ def sweep(
         raise TensorNetError(
             f"opdf sweep: workers={count}, needed 1 at least, because somebody has to run it; give such a number"
         )
+    if report:
+        compare(made)
     state = look(made) if report else _run(made, count)
     found = results(made, state)
     if not report or out.exists():
@@ -83,7 +86,7 @@ def _run(made: Sweep, workers: int) -> State:
 
             def tell(state: State, running: Mapping[Job, Holder]) -> None:
                 nonlocal ended
-                done = min(len(state.finished) + len(state.failed), total)
+                done = sum(state.over(job) for arm in made.arms for job in needed(made, arm, state))
                 if not ended:
                     told("runs", done, total, "; ".join((*_doing(running), *_failed(state))))
                 ended = done == total

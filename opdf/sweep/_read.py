@@ -3,7 +3,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -12,9 +12,14 @@ from typing import Any
 from tensornet import TensorNetError
 
 from ..distill import _check, _toml
+from ..distill._idle import unread
 from . import _keys
 from ._spec import CACHE, Arm, Point, Sweep
 
+SLOWER = (  # keys on which the time of a run depends, beside its networks and data
+    *("host", "training.epochs", "training.batch_size", "training.precision", "training.matmul"),
+    *("training.group_by_length", "opdf.on", "opdf.cores", "opdf.layout", "opdf.rules", "opdf.lr_transfer"),
+)
 OWN = ("title", "same_time_as", "grid")  # keys of an arm that are none of the configuration's
 
 
@@ -92,7 +97,29 @@ def _arm(name: str, table: Any, common: Mapping[str, Any], whole: Mapping[str, A
             )
     points = [_point(whole, {**base, **fixed}, dict(zip(varied, v, strict=True))) for v in product(*varied.values())]
     unique = {point.name: point for point in points}  # a value given twice is tried once
+    _distinct(name, points, unique)
+    _all_read(name, points, {*fixed, *own})
     return Arm(name, str(table.get("title", name)), tuple(unique.values()), table.get("same_time_as"))
+
+
+def _distinct(arm: str, points: Sequence[Point], unique: Mapping[str, Point]) -> None:
+    for point in points:
+        if point.config != unique[point.name].config:
+            raise TensorNetError(
+                f"opdf sweep: the arm {arm!r} has two points {point.name!r}, needed names that differ in letters, digits and "
+                f".,=+-, because each becomes a folder; rename the files or values of that grid"
+            )
+
+
+def _all_read(arm: str, points: Sequence[Point], keys: Collection[str]) -> None:
+    """That what an arm sets or varies itself changes its runs: its title says so."""
+    idle = [unread(point.config) for point in points]
+    for key in sorted(keys):
+        if all(key in found for found in idle):
+            raise TensorNetError(
+                f"opdf sweep: the arm {arm!r} gives {key}, which is not read, because {idle[0][key]}; needed a value that "
+                f"its runs depend on, because their name says that they do; set what it needs, or remove it"
+            )
 
 
 def _point(whole: Mapping[str, Any], fixed: Mapping[str, Any], varied: Mapping[str, Any]) -> Point:
@@ -112,6 +139,10 @@ def _with_twin(arm: Arm, arms: Sequence[Arm]) -> Arm:
     return replace(arm, twin=twins[0]) if twins and arm.same_time_as else arm
 
 
+def _takes_time(key: str) -> bool:
+    return key in SLOWER or key.startswith(("task.", "teacher.", "student.", "generator."))
+
+
 def _consistent(sweep: Sweep) -> None:
     if sweep.seeds < 1 or sweep.select_seeds < 1:
         raise TensorNetError(
@@ -126,6 +157,11 @@ def _consistent(sweep: Sweep) -> None:
                 f"correct the name, or add [{_toml.SWEEP}.arms.{name}]"
             )
     for arm in sweep.arms:
+        if arm.same_time_as and (costly := sorted(filter(_takes_time, arm.points[0].values))):
+            raise TensorNetError(
+                f"opdf sweep: the arm {arm.name!r} varies {', '.join(costly)} and has same_time_as, needed a grid whose points "
+                f"take as long as each other, because its epochs are multiplied by one number; set that in the arm instead"
+            )
         way = [arm.name]
         while (following := sweep.arm(way[-1]).same_time_as) is not None:
             if following in way:

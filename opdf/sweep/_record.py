@@ -16,6 +16,7 @@ from ._keys import dotted
 from ._spec import Sweep
 
 RECORD, METRICS = "sweep.json", "metrics.jsonl"
+TIME = "same_time_as"  # of the point's arm, beside the keys of the configuration
 ELSEWHERE = (
     "out",
     "cache",
@@ -30,8 +31,18 @@ WERE = {"opdf.lr_transfer": False}  # defaults of keys when they were new, where
 
 
 def record(sweep: Sweep) -> None:
-    """Write down the values of every point, or compare with those that are written down; arms, points and
-    seeds can be added.
+    """Write down the values of every point; those of before stay, so that arms, points and seeds can be added.
+
+    raises: as `compare`
+    """
+    every = compare(sweep)
+    sweep.out.mkdir(parents=True, exist_ok=True)
+    with replacing(sweep.out / RECORD) as file:
+        file.write(json.dumps(every, indent=1).encode())
+
+
+def compare(sweep: Sweep) -> dict[str, Any]:
+    """Point → its values, of this sweep and of those that ran in its folder before.
 
     raises: TensorNetError if a point has other values now than when runs of it began
     """
@@ -39,19 +50,22 @@ def record(sweep: Sweep) -> None:
     digest = cache(folder_digest)  # most points share a teacher, and encoders are large
     # A key that the program has learnt since then had its default, as it was then.
     defaults = _values(_toml.parsed({"task": {"name": sweep.arms[0].points[0].config.task.name}}), digest) | WERE
-    now = {f"{arm.name}/{p.name}": _values(p.config, digest) for arm in sweep.arms for p in arm.points}
+    now = {
+        f"{arm.name}/{p.name}": _values(p.config, digest) | {TIME: arm.same_time_as}
+        for arm in sweep.arms
+        for p in arm.points
+    }
     before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for point in sorted(now.keys() & before.keys()):
         if not any(path.parent.glob(f"{glob.escape(point)}/*/{METRICS}")):
             continue  # nothing has been trained there: a mistake was corrected
-        if changed := sorted(_changes({**defaults, **before[point]}, now[point])):
+        then = {**defaults, TIME: now[point][TIME], **before[point]}  # older records do not say whose time an arm had
+        if changed := sorted(_changes(then, now[point])):
             raise TensorNetError(
                 f"opdf sweep: {sweep.out} holds runs of {point} with {', '.join(changed)}, needed the same "
                 f"configuration, because runs of two do not compare; take another --out, or the configuration of then"
             )
-    sweep.out.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as file:
-        file.write(json.dumps({**before, **now}, indent=1).encode())
+    return {**before, **now}
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

@@ -136,11 +136,16 @@ def results(sweep: Sweep, state: State) -> Results:
     """The rows of a sweep that may still be running."""
     baseline = _runs(sweep, sweep.arm(sweep.baseline), state)
     rows = [_row(sweep, arm, state, baseline) for arm in sweep.arms]
-    compared = [row for row in rows if row.difference and row.difference.half < float("inf")]
-    corrected = holm([row.difference.p for row in compared if row.difference])
-    p_holm = {row.arm.name: p for row, p in zip(compared, corrected, strict=True)}
+    compared = [row for row in rows if row.arm.name != sweep.baseline]
+    # The family is every arm there will be: one that waits for its runs has p = 1, so that no verdict is taken back for it.
+    corrected = holm([row.difference.p if row.difference else 1.0 for row in compared])
+    p_holm = {row.arm.name: p for row, p in zip(compared, corrected, strict=True) if _decided(row)}
     metric = next((run.metric for run in state.finished.values()), None)
     return Results(sweep, metric, [replace(row, p_holm=p_holm.get(row.arm.name)) for row in rows])
+
+
+def _decided(row: Row) -> bool:
+    return row.difference is not None and math.isfinite(row.difference.half)
 
 
 def _row(sweep: Sweep, arm: Arm, state: State, baseline: Mapping[int, Finished]) -> Row:

@@ -8,7 +8,8 @@ from typing import Any
 
 from tensornet import TensorNetError
 
-from ._spec import UNSCALED, Job, Sweep
+from ..distill._config import tokenizer_of
+from ._spec import UNSCALED, Arm, Job, Sweep
 
 SUMMARY, ERROR, PACE, HOST = "summary.json", "error.txt", "pace.json", "host.txt"
 
@@ -24,6 +25,7 @@ class Finished:
     host       the machine that finished it: times of two machines do not compare
     teacher    its teacher's score on test
     faster     its teacher's latency over its own, both of this run
+    data       digests of train, dev and test; empty in runs that are older than these
     """
 
     metric: str
@@ -36,6 +38,7 @@ class Finished:
     host: str
     teacher: float | None = None
     faster: float | None = None
+    data: str = ""
 
     @property
     def dev_score(self) -> float:
@@ -76,12 +79,35 @@ def look(sweep: Sweep, before: State = State()) -> State:
             finished[job] = _finished(folder)
         elif (folder / ERROR).exists():
             failed[job] = (folder / ERROR).read_text(encoding="utf-8").partition("\n")[0]
-    paces = {
-        a.name: json.loads(path.read_text())["ratio"]
-        for a in sweep.arms
-        if (path := sweep.out / a.name / PACE).exists()
-    }
+    _refuse_other_data(sweep, finished)
+    paces = {arm.name: _pace(path, arm) for arm in sweep.arms if (path := sweep.out / arm.name / PACE).exists()}
     return State(finished, failed, paces)
+
+
+def _pace(path: Path, arm: Arm) -> float:
+    said = json.loads(path.read_text(encoding="utf-8"))
+    if said["same_time_as"] != arm.same_time_as:
+        raise TensorNetError(
+            f"opdf sweep: {path.parent} holds runs that train as long as {said['same_time_as']}, needed those of "
+            f"same_time_as = {arm.same_time_as}, because their epochs are multiplied by its time; take another --out, or "
+            f"remove that folder"
+        )
+    return float(said["ratio"])
+
+
+def _refuse_other_data(sweep: Sweep, finished: Mapping[Job, Finished]) -> None:
+    """Runs of one task have had the same examples: files that were changed since have other digests."""
+    first: dict[str, tuple[Job, str]] = {}
+    for job, run in finished.items():
+        config = sweep.arm(job.arm).point(job.point).config
+        task = repr((config.task, tokenizer_of(config)))
+        other, data = first.setdefault(task, (job, run.data)) if run.data else (job, run.data)
+        if data != run.data:
+            raise TensorNetError(
+                f"opdf sweep: {job.folder.as_posix()} and {other.folder.as_posix()} in {sweep.out} had different examples, "
+                f"needed the same of all, because runs of two data sets do not compare; remove the folders of those runs that "
+                f"had the older files, or take another --out"
+            )
 
 
 def _beside_teacher(summary: Mapping[str, Any]) -> tuple[float | None, float | None]:
@@ -105,6 +131,7 @@ def _finished(folder: Path) -> Finished:
             student["parameters"],
             (folder / HOST).read_text(encoding="utf-8") if (folder / HOST).exists() else "",
             *_beside_teacher(summary),
+            " ".join(summary.get("data", {}).values()),
         )
     except (ValueError, KeyError, StopIteration, TypeError) as error:
         raise TensorNetError(

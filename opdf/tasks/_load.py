@@ -20,7 +20,7 @@ from ._source import Part, Source
 from ._spec import TaskSpec
 from ._split import divide
 from ._task import Examples, Task
-from ._tokens import check_tokenizer, encode, tokenizer_of
+from ._tokens import check_tokenizer, encode, full, tokenizer_of
 from ._translations import translations
 from ._vocabulary import lowercases, read_vocabulary, vocabulary
 
@@ -49,6 +49,7 @@ def load(spec: TaskSpec, tokenizer: str | None = None, cache: Path | None = None
         # A copy encodes: the truncation that it is set to would be saved with it.
         ready = partial(encode, deepcopy(words), max_length=spec.max_length)
     train, dev, test = (ready(part) for part in parts)
+    splits += full({"train": train, "dev": dev, "test": test}, spec.max_length)
     classes = len(source.label_names) or 1
     return Task(spec.name, source.kind, classes, source.label_names, source.metrics, train, dev, test, splits, words)
 

@@ -47,6 +47,12 @@ class _Table:
 
     def classes(self) -> tuple[str, ...]:
         names = set(self.labels)
+        for n, label in enumerate(self.labels):
+            if not label.strip() or (label != label.strip() and label.strip() in names):
+                raise TensorNetError(
+                    f"{self.name}: the label of example {n + 1} is {label!r}, needed a name without blanks around it, because "
+                    f"it would be a class of its own; fill it in, correct it, or leave the row out"
+                )
         if len(names) == 1:
             raise TensorNetError(
                 f"{self.name}: all labels are {self.labels[0]!r}, needed two classes at least, because there is nothing to "

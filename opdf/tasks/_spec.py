@@ -18,7 +18,7 @@ class TaskSpec:
     tokenizer: str | None = None
     """Folder or hub name of the tokenizer of a text task; none takes the teacher's, or, "translation", learns one."""
     max_length: int = 128
-    """Tokens of an example, special ones included; longer pairs lose tokens of the longer text first, "translation" refuses."""
+    """Tokens of an example, special ones included: longer texts are cut, of a pair the longer first; "translation" refuses."""
     train_size: int | None = None
     """Take that many training examples, stratified by class; none takes all."""
     dev_size: int | None = None
@@ -28,9 +28,9 @@ class TaskSpec:
     train_file: Path | None = None
     """"csv": the training table, .csv or .tsv, also .gz, with a header line."""
     dev_file: Path | None = None
-    """"csv": the table to choose on; none splits it from train."""
+    """"csv": the table to choose on, where there is a test_file, else that to report; none splits dev from train."""
     test_file: Path | None = None
-    """"csv": the table to report; none takes the dev table for it, or splits it from train."""
+    """"csv": the table to report; none takes the dev table for it, and splits dev from train."""
     text: str = "text"
     """"csv": the column of the text."""
     text_pair: str | None = None

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tensornet import TensorNetError
+from tensornet._errors import some
 
 from ._source import Part, Source
 from ._spec import TaskSpec
@@ -96,6 +97,9 @@ def _told(source: Source, spec: TaskSpec, train: Part, dev: Part, test: Part) ->
     )
     if source.test is None and source.dev is not None:
         told += " (no labelled test: the official dev is reported and not chosen on)"
+    if spec.name == "csv" and source.label_names:  # what classes there are, only the table says
+        counts = zip(source.label_names, np.bincount(train.labels), strict=True)
+        told += f"; classes of train: {some([f'{name} ({count:,})' for name, count in counts])}"
     whole = (source.train, source.dev, source.test)
     if (train, dev) != whole[:2]:
         told += f"; what was drawn is {'stratified by class' if source.label_names else 'random'}, split_seed {spec.split_seed}"

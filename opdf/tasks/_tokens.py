@@ -1,5 +1,6 @@
 """Text to token ids."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -65,3 +66,10 @@ def encode(tokenizer: Any, part: Part, max_length: int) -> Examples:
     names = [name for name in ("input_ids", "token_type_ids") if name in encoded]
     fields = {name: [np.array(row, np.int64) for row in encoded[name]] for name in names}
     return Examples(fields, part.labels, tokenizer.pad_token_id, max_length)
+
+
+def full(parts: Mapping[str, Examples], max_length: int) -> str:
+    """How many texts have as many tokens as go in, those that were cut among them; nothing where there are none."""
+    counts = {name: int((p.lengths == max_length).sum()) for name, p in parts.items() if p.lengths is not None}
+    told = ", ".join(f"{count:,} of {name}" for name, count in counts.items() if count)
+    return f" Texts as long as max_length, {max_length} tokens, where longer ones are cut: {told}." if told else ""

@@ -28,3 +28,15 @@ def test_without_deviation():
     assert (shifted.p, shifted.half, shifted.verdict) == (1.0, float("inf"), "not shown to differ from")
     assert spread([3.0]) == (3.0, None)
     assert (said(spread([3.0]), 1), said(spread([3.0, 5.0]), 1)) == ("3.0", "4.0 ± 1.4")
+
+
+@pytest.mark.parametrize("n", [7, 277, 408, 1379])
+def test_equal_gaps_of_shares_have_no_deviation_either(n):
+    """(k + 2)/n − k/n differs in the last bits from k to k."""
+    rights = np.random.default_rng(n).integers(0, n - 2, (200, 3))
+    for right in rights:
+        found = paired((right + 2) / n, right / n)
+        assert (found.p, found.half) == (1.0, float("inf"))
+    tenths = [0.1, 0.2, 0.3]
+    assert paired([x + 0.4 - 0.4 for x in tenths], tenths).half == 0.0
+    assert paired((rights[0] + [2, 2, 3]) / n, rights[0] / n).p < 1

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from opdf.distill import read
 from opdf.distill._command import command
 from opdf.distill._idle import idle
+from opdf.losses import dkd
 from tensornet import TensorNetError
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -17,8 +19,10 @@ CASES = {
     "student.layer_map": ({"student.layer_map": "last", "student.start": "random-layers"}, "begin at random"),
     "kd.temperature": ({"kd.temperature": 7.0, "task.regression": True}, "a number is predicted"),
     "training.group_by_length": ({"training.group_by_length": True}, "images have no lengths"),
+    "task.max_length": ({"task.max_length": 64}, "images have no lengths and no words"),
     "kd.beta": ({"kd.beta": 2.0}, "kd.decoupled is off"),
     "kd.weights_outside": ({"kd.weights_outside": True}, "kd.weights is 0"),
+    "kd.decoupled": ({"kd.decoupled": True, "kd.alpha": 0}, "kd.alpha is 0"),
     "kd.alpha": ({"kd.alpha": 0.1, "host": "labels"}, "the host is labels"),
     "lgtm.influence": ({"lgtm.influence": 0.1}, "the host is kd"),
     "generator.share": ({"generator.share": 0.3}, "generator.on is false"),
@@ -48,6 +52,16 @@ def test_the_size_of_a_vocabulary_that_is_not_learnt(key, tmp_path):
     assert not list(idle(read(tmp_path / "x.toml", values)))
     (said,) = idle(read(tmp_path / "x.toml", values | {key: "x"}))  # `load` holds lowercase to the vocabulary
     assert said == "task.vocabulary = 300 is not read, because task.tokenizer or teacher.source brings a vocabulary"
+
+
+def test_what_decoupling_is_worth_with_two_classes(tmp_path):
+    """Nothing: the loss is the same to the bit with any beta, as hinton's is."""
+    (tmp_path / "x.toml").write_text('task.name = "mrpc"')
+    (said,) = idle(read(tmp_path / "x.toml", {"kd.decoupled": True, "kd.beta": 3.0}))
+    assert said == "kd.beta = 3.0 is not read, because of two classes there are no others to weigh"
+    logits, theirs, labels = np.random.default_rng(0).standard_normal((2, 5, 2)), np.ones((5, 2)), np.arange(5) % 2
+    losses = {float(dkd(logits[0], logits[1] + theirs, labels, temperature=2.0, beta=b)) for b in (0.0, 3.0)}
+    assert len(losses) == 1
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda p: p.stem)

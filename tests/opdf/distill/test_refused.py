@@ -58,6 +58,14 @@ def no_task(folder):
     return "[training]\nlr = 1.0\n", "lacks task"
 
 
+def untaught_teacher(folder):
+    return fashion(folder, teacher__epochs=0.0), "teacher.epochs = 0 without teacher.source"
+
+
+def headless_teacher(folder):
+    return csv(folder, GOOD, teacher__epochs=0.0), "has no head for task csv"
+
+
 def missing_folder(folder):
     return fashion(folder, task__folder=str(folder / "absent")), "absent"
 
@@ -210,6 +218,8 @@ CASES = (
     no_toml,
     wrong_type,
     no_task,
+    untaught_teacher,
+    headless_teacher,
     missing_folder,
     missing_file,
     truncated_images,
@@ -293,7 +303,14 @@ def test_a_second_run_in_the_folder_is_refused_and_the_first_stays(tmp_path, mon
     monkeypatch.setattr(sys, "argv", ["opdf", "distill", str(path), "--quiet"])
     main()
     before = (tmp_path / "run" / "summary.json").read_bytes()
-    for flags, said in ([], "holds a run already"), (["--resume", "--training.lr", "0.5"], "another training.lr"):
+    labels = tmp_path / "fashion" / "t10k-labels-idx1-ubyte"
+    data = labels.read_bytes()
+    labels.write_bytes(data[:-1] + bytes([(data[-1] + 1) % 10]))  # the same file for all but its contents
+    for flags, said in (
+        ([], "holds a run already"),
+        (["--resume", "--training.lr", "0.5"], "another training.lr"),
+        (["--resume"], "has ended, with other examples in test than the files now"),
+    ):
         monkeypatch.setattr(sys, "argv", ["opdf", "distill", str(path), "--quiet", *flags])
         with pytest.raises(SystemExit) as ended:
             main()

@@ -1,5 +1,6 @@
 """What is no teacher and no student, and in which words."""
 
+import importlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +70,32 @@ CHECKPOINTS = {
         r"says bert.encoder.*weight \(3, 3\); needed",
     ),
 }
+
+
+AS_IT_IS = {
+    "no head": (
+        lambda f: edited(f, classifier__weight=None, classifier__bias=None),
+        r"has no head for task tiny, needed one, because teacher.epochs = 0 .*; give teacher.epochs above 0",
+    ),
+    "labels of other names": (
+        lambda f: configured(f, id2label={0: "good", 1: "so so", 2: "bad"}),
+        "has labels good, so so, bad and task tiny has no, maybe, yes, needed the same names, .*; give it the task's",
+    ),
+}
+
+
+@pytest.mark.parametrize("backend", ["networks", "jax_networks"])
+@pytest.mark.parametrize(("spoil", "message"), AS_IT_IS.values(), ids=AS_IT_IS)
+def test_what_is_refused_of_a_teacher_that_is_not_fine_tuned(spoil, message, backend, encoder, texts):
+    make_teacher = importlib.import_module(f"opdf.models.{backend}").make_teacher
+    teacher, task = Teacher(str(encoder())), texts()
+    make_teacher(teacher, task, whole=True)
+    configured(Path(teacher.source), id2label={0: "LABEL_0", 1: "LABEL_1", 2: "LABEL_2"})
+    make_teacher(teacher, task, whole=True)  # by place
+    spoil(Path(teacher.source))
+    make_teacher(teacher, task)
+    with pytest.raises(TensorNetError, match=message):
+        make_teacher(teacher, task, whole=True)
 
 
 @pytest.mark.parametrize(("spoil", "message"), CHECKPOINTS.values(), ids=CHECKPOINTS)

@@ -69,12 +69,12 @@ def test_arms_points_and_what_a_run_is(tmp_path):
 def test_the_command_line_is_put_over_the_file(tmp_path):
     table = '[sweep.grid]\n"training.lr" = [1]\n"kd.alpha" = [0.1, 0.2]'
     grid = ("training.lr=1e-4,3e-4", "training.schedule=linear,cosine")
-    made = swept(tmp_path, table, seeds=1, grid=grid, overrides=("training.device=cuda", "teacher.epochs=0"))
+    made = swept(tmp_path, table, seeds=1, grid=grid, overrides=("training.device=cuda", "teacher.epochs=7"))
     (arm,) = made.arms
     assert (arm.name, made.seeds, made.select_seeds) == ("kd", 1, 1)  # no arms: the configuration as it is
     assert len(arm.points) == 8
     assert arm.points[-1].name == "training.lr=0.0003,kd.alpha=0.2,training.schedule=cosine"
-    assert {(p.config.training.device, p.config.teacher.epochs) for p in arm.points} == {("cuda", 0.0)}
+    assert {(p.config.training.device, p.config.teacher.epochs) for p in arm.points} == {("cuda", 7.0)}
 
 
 def test_a_configuration_without_a_table_is_one_arm(tmp_path):
@@ -140,6 +140,19 @@ REFUSED = {
     "the seed": ("[sweep.grid]\ntraining.seed = [1, 2]", "training.seed is set.*give --seeds"),
     "the folder": ('[sweep.arms.a]\nout = "x"', "out is set.*give --out"),
     "the cache": ('[sweep.arms.a]\ncache = "x"', "cache is set"),
+    "what the arm does not read": (
+        "[sweep.arms.a]\nopdf.cores = 5",
+        "'a' gives opdf.cores, which is not read, because opdf.on is false",
+    ),
+    "a grid that the arm does not read": ("[sweep.arms.a.grid]\nkd.beta = [1, 2]", "gives kd.beta, which is not read"),
+    "two points of one name": (
+        '[sweep.arms.a.grid]\ntask.folder = ["/x/a", "/x_a"]',
+        "two points 'task.folder=_x_a', needed names that differ",
+    ),
+    "a grid of lengths, and equal time": (
+        '[sweep.arms.b]\n[sweep.arms.a]\nsame_time_as = "b"\ngrid.training.epochs = [1, 4]',
+        "'a' varies training.epochs and has same_time_as",
+    ),
     "no configuration": ("[training]\nlr = 3", "cannot be read"),
 }
 
@@ -166,6 +179,21 @@ def test_refused(table, message, tmp_path):
 def test_refused_on_the_command_line(options, message, tmp_path):
     with pytest.raises(TensorNetError, match=message):
         swept(tmp_path, "", **options)
+
+
+def test_an_arm_that_gets_or_loses_equal_time_is_another_arm(tmp_path):
+    plain, timed = "[sweep.arms.a]\n[sweep.arms.b]\nopdf.on = true", "\nsame_time_as = 'a'"
+    record(swept(tmp_path, plain))
+    trained = tmp_path / "out" / "b" / "default" / "seed0"
+    trained.mkdir(parents=True)
+    (trained / "metrics.jsonl").write_text("{}\n")
+    with pytest.raises(TensorNetError, match="with same_time_as = None then, 'a' now"):
+        record(swept(tmp_path, plain + timed))
+    path = tmp_path / "out" / "sweep.json"
+    written = json.loads(path.read_text())
+    del written["b/default"]["same_time_as"]  # as older programs wrote it: not known
+    path.write_text(json.dumps(written))
+    record(swept(tmp_path, plain + timed))
 
 
 @pytest.mark.parametrize("on", [True, False])

@@ -20,6 +20,7 @@ from opdf.sweep._files import leave
 from opdf.sweep._results import Row, results
 from opdf.sweep._table import markdown, remarks, tables
 from opdf.sweep._work import work
+from tensornet import TensorNetError
 
 TABLE = """
 [task]
@@ -170,6 +171,21 @@ def test_one_seed_has_no_interval(path, tmp_path):
     assert "[+" not in printed(found)
 
 
+def test_the_family_is_of_all_arms_whatever_has_ended(ran):
+    """An arm that waits counts with p = 1: a verdict that more runs would take back is none."""
+    state = look(ran)
+    kept = {job: run for job, run in state.finished.items() if job.arm != "opdf_time"}
+    row = results(ran, State(kept)).row("opdf")
+    assert row.p_holm == pytest.approx(2 * row.difference.p)
+    alike = {job: replace(run, test=dict(run.test)) for job, run in state.finished.items()}
+    for job, run in alike.items():
+        if job.arm == "opdf_time":  # better than the baseline by the same in each seed: no deviation to be judged by
+            run.test["accuracy"] = state.finished[Job("kd", "training.lr=0.0003", job.seed)].test["accuracy"] + 0.01
+    found = results(ran, State(alike, paces=state.paces))
+    assert found.row("opdf_time").p_holm is None
+    assert found.row("opdf").p_holm == pytest.approx(2 * row.difference.p)
+
+
 def test_the_verdict_is_by_the_corrected_p_value():
     row = Row(None, None, True, {}, {}, 0, {}, None, None, Difference(0.01, 0.009, 0.03))
     verdicts = [replace(row, p_holm=p).verdict for p in (0.04, 0.06, None)]
@@ -227,3 +243,61 @@ def test_teachers_are_told_beside_the_arms(ran):
     line = next(line for line in remarks(found) if line.startswith("Teacher"))
     assert line.startswith("Teacher: accuracy 87.50 on test. Times as fast as it: KD ×2.20")
     assert found.summary()["arms"]["kd"]["times_faster_than_teacher"] == found.row("kd").faster
+
+
+def test_a_report_is_of_the_configuration_that_ran(path, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    monkeypatch.setattr(_command, "run_all", partial(_command.run_all, run=sweep_runs.trained))
+    assert command(monkeypatch, path, "--out", out, "--seeds", 1, "--workers", 1) == 0
+    written = (out / "results.md").read_text()
+    assert command(monkeypatch, path, "--out", out, "--seeds", 1, "--set", "training.epochs=77", "--report") == 2
+    assert "with training.epochs = 3.0 then, 77.0 now" in capsys.readouterr().err
+    assert (out / "results.md").read_text() == written
+
+
+def test_a_pace_is_of_the_arm_that_it_was_timed_by(path, tmp_path):
+    sweep = read(path, tmp_path / "out", seeds=1)[0]
+    work(sweep, sweep_runs.run)
+    for same in ("", 'same_time_as = "opdf"'):
+        path.write_text(TABLE.replace('same_time_as = "kd"', same))
+        with pytest.raises(TensorNetError, match="runs that train as long as kd, needed those of same_time_as = "):
+            look(read(path, tmp_path / "out")[0])
+
+
+def test_runs_of_other_data_do_not_compare(path, tmp_path):
+    sweep = read(path, tmp_path / "out", seeds=2)[0]
+    work(sweep, sweep_runs.run)
+    assert look(sweep).finished
+    for seed, train in enumerate("ab"):
+        summary = sweep.out / "kd" / "training.lr=0.0003" / f"seed{seed}" / "summary.json"
+        summary.write_text(json.dumps(json.loads(summary.read_text()) | {"data": {"train": train, "test": "c"}}))
+    with pytest.raises(TensorNetError, match=r"seed1 and kd/.*seed0 in .* had different examples, needed the same"):
+        look(sweep)
+
+
+def test_progress_counts_what_is_needed(path, tmp_path, monkeypatch):
+    """A grid that was widened after five seeds: the runs of a point that loses are no progress."""
+    whole = TABLE.partition("[sweep.arms.opdf]")[0]
+    path.write_text(whole.replace("[3e-5, 3e-4, 1e-3]", "[3e-5]"))
+    narrow = read(path, tmp_path / "out", select_seeds=1)[0]
+    work(narrow, sweep_runs.run)
+    path.write_text(whole)
+    wide = read(path, tmp_path / "out", select_seeds=1)[0]
+    for seed in range(
+        3
+    ):  # of the winner all but one: 3 of 3 seeds of the first and this many are more than the 6 needed
+        sweep_runs.run_job(wide, Job("kd", "training.lr=0.0003", seed))
+    sweep_runs.run_job(wide, Job("kd", "training.lr=0.001", 0))
+    seen = []
+
+    class Seen:
+        def __enter__(self):
+            return lambda phase, done, total, more: seen.append((done, total))
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr(_command, "Progress", Seen)
+    monkeypatch.setattr(_command, "run_all", lambda made, workers, told: told(look(made), {}) or look(made))
+    _command._run(wide, 1)
+    assert seen == [(5, 6)]

@@ -77,3 +77,13 @@ def test_tsv_has_no_quotes_and_other_ends_of_line_are_text(spec, words, tmp_path
         "[SEP]",
     ]
     assert task.label_names == ("0", "1")
+
+
+def test_the_card_says_what_the_classes_are_and_how_much_is_cut(spec, words, tmp_path):
+    task = load(replace(spec, max_length=3), words)  # [CLS], a word, [SEP]
+    assert "; classes of train: down (16), up (16); what was drawn" in task.splits
+    assert task.splits.endswith(
+        " Texts as long as max_length, 3 tokens, where longer ones are cut: 32 of train, 4 of dev, 4 of test."
+    )
+    assert {len(row) for row in task.train.fields["input_ids"]} == {3}
+    assert "cut" not in load(spec, words).splits

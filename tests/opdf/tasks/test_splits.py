@@ -95,11 +95,11 @@ def test_sizes():
     train, dev, test, told = divide(source([300, 100], dev=40, test=20), replace(SPEC, train_size=8, dev_size=4))
     assert (len(train), len(dev), len(test)) == (8, 4, 20)
     assert told == (
-        "train: 8 examples of train, dev: 4 examples of dev, test: 20 examples of test; what was drawn is stratified by class, "
-        "split_seed 0."
+        "train: 8 examples of train, dev: 4 examples of dev, test: 20 examples of test; classes of train: "
+        "class 0 (6), class 1 (2); what was drawn is stratified by class, split_seed 0."
     )
     whole = divide(source([300, 100], dev=40, test=20), SPEC)
-    assert whole[3] == "train: 400 examples of train, dev: 40 examples of dev, test: 20 examples of test."
+    assert whole[3].endswith("test: 20 examples of test; classes of train: class 0 (300), class 1 (100).")
     split = divide(source([300, 100], dev=40), replace(SPEC, dev_size=50))
     assert (len(split[0]), len(split[1]), split[2].name) == (350, 50, "dev")
 

@@ -288,6 +288,14 @@ CASES = {
         "the label of example 6 is 6.000, needed a finite number from 0 to 5",
     ),
     "NaN": (own("text,label\na,nan\n", regression=True), "the label of example 1 is nan, needed a finite number"),
+    "no label": (
+        own("text,label\na,0\nb,\nc,1\n"),
+        "train.csv: the label of example 2 is '', needed a name without blanks",
+    ),
+    "a label with a blank": (
+        own("text,label\na,up\nb, up\nc,down\n"),
+        "train.csv: the label of example 2 is ' up', needed a name without blanks",
+    ),
     "all alike": (own("text,label\na,0\nb,0\n"), "train.csv: all labels are '0', needed two classes at least"),
     "no examples": (
         glue("rte", put("dev.tsv", b"index\tsentence1\tsentence2\tlabel\n")),
