@@ -1,5 +1,6 @@
 """The alignment loss of all paired weights, and its gradient on their factors."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ import tensornet as tn
 from tensornet.alignment import Reduced, checked_options, distance_and_gradient, prepared, target
 from tensornet.planning import layers_taken
 
+from ._plan import KERNEL
 from ._state import AlignmentState, Factors, copied, factors_of
 from ._tree import named_leaves
 
@@ -79,9 +81,15 @@ def _as_target(arrays: Factors, gauge: str) -> Any:
 
 
 def _transposed_alike(plan: tn.Plan, teacher: Mapping[str, Any]) -> set[str]:
-    """The teacher's weights that are stored (in, out): those with the last name of a student weight that is."""
-    last = {n.rsplit(".", 1)[-1] for n in plan.transposed}
-    return {n for n in teacher if n.rsplit(".", 1)[-1] in last}
+    """The teacher's weights that are stored (in, out): those with the last name of a student weight that is, and Flax's
+    kernels, unless the student's are (out, in).
+    """
+    turned, others = ({_last(n) for n in plan if (n in plan.transposed) is so} for so in (True, False))
+    return {n for n in teacher if _last(n) in turned or (_last(n) not in others and re.fullmatch(KERNEL, n))}
+
+
+def _last(name: str) -> str:
+    return name.rsplit(".", 1)[-1]
 
 
 def _turned(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from tensornet.planning import Rules
 from ._tree import named_leaves
 
 KERNEL = r"(.*[.])?kernel"
+EMBEDDINGS = ("wte", "wpe", "shared")  # of GPT-2 and T5, whose names do not say that they are
 
 
 def plan(
@@ -19,8 +20,8 @@ def plan(
 ) -> tn.Plan:
     """Which weights of a pytree take which format; arrays or jax.ShapeDtypeStruct leaves, whose shapes alone are read.
 
-    rules    as in `tensornet.plan`, over names such as "layers.0.kernel"; "all-linear" is every matrix that is not called
-             an embedding
+    rules    as in `tensornet.plan`, over names such as "layers.0.kernel"; "all-linear" is every matrix that is no embedding
+             by its name: one with "emb" in a part of it, as of Flax, Equinox and Haiku, or a part wte, wpe, shared
     kernels  regular expression of the names that are stored (in, out), as Flax's kernels are; all others are (out, in),
              as Equinox's weights are. Formats are of (out, in) matrices always, so that PyTorch reads the same plan. Of more
              axes, those are left out, because they are (*kernel, in, out) where formats take (out, in, *kernel)
@@ -39,11 +40,16 @@ def plan(
     others = {n: s for n, s in shapes.items() if len(s) > 2 and (rules == "all-linear" or n in stored)}
     skipped |= {n: f"no matrix, but {len(s)} axes" for n, s in others.items() if n not in skipped}
     out_in = {n: s[::-1] if n in turned else s for n, s in shapes.items() if n not in skipped}
-    embeddings = {n for n, s in out_in.items() if len(s) == 2 and n.rsplit(".", 1)[-1] == "embedding"}
+    embeddings = {n for n, s in out_in.items() if len(s) == 2 and _is_embedding(n)}
     linear = [n for n, s in out_in.items() if len(s) == 2 and n not in embeddings]
     if rules == "all-linear":
-        skipped |= dict.fromkeys(embeddings, "an embedding")
+        skipped |= dict.fromkeys(embeddings, "an embedding, by its name; a rule of its own takes it")
     return tn.plan(out_in, rules, linear=linear, skipped=skipped, transposed=turned, stacked=layers, **options)
+
+
+def _is_embedding(name: str) -> bool:
+    """As far as names tell, and as `opdf plan` has it: a pytree does not say of which layer a matrix is."""
+    return any("emb" in part.lower() or part in EMBEDDINGS for part in name.split("."))
 
 
 def _layers(arrays: Mapping[str, Any], stacked: str | None) -> dict[str, int]:

@@ -1,9 +1,9 @@
 """From the optimiser that a user made to the inner one, which holds factors where it held planned weights."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 import tensornet as tn
@@ -39,6 +39,35 @@ def refuse_direct() -> NoReturn:
         "overparameterize: the optimiser that was wrapped is stepped by itself; it would train everything but the planned "
         "weights, whose gradients only the returned optimiser pulls back; step that one"
     )
+
+
+def refuse_written(inner: Optimizer, carried: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse groups of `inner` that are not as last carried, where the next carrying would undo it in silence, and put them
+    back, so that it is said once.
+    """
+    groups = inner.param_groups
+    written = [
+        f"group {n} has {key}={group.get(key)!r} in place of {old!r}"
+        for n, (group, noted) in enumerate(zip(groups, carried, strict=False))
+        for key, old in noted.items()
+        if not _is_same(group.get(key), old)
+    ]
+    if len(groups) != len(carried):
+        written.append(f"there are {len(groups)} groups in place of {len(carried)}")
+    if written:
+        del groups[len(carried) :]
+        for group, noted in zip(groups, carried, strict=False):
+            group.update(noted)
+        raise TensorNetError(
+            f"overparameterize: somebody wrote to the optimiser that was wrapped: {', '.join(written)}; needed its groups as "
+            f"they were, because at each step they take what the returned optimiser's have; write to the param_groups of that "
+            f"one, or call its add_param_group; they are put back as they were"
+        )
+
+
+def _is_same(value: Any, old: Any) -> bool:
+    """A tensor by identity: both optimisers hold it, so that writing into it does no harm, and to read it a host would wait."""
+    return value is old or (not isinstance(value, Tensor) and not isinstance(old, Tensor) and bool(value == old))
 
 
 def planned_parameters(inner: Optimizer, model: nn.Module, plan: tn.Coordinated[Any]) -> dict[str, nn.Parameter]:

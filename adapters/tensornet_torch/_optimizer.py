@@ -13,7 +13,7 @@ from tensornet import TensorNetError
 
 from ._alignment import Aligner
 from ._exchange import Exchange, settle
-from ._handover import carry, forget_empty, hand_over
+from ._handover import carry, forget_empty, hand_over, hyper_parameters, refuse_scheduled, refuse_written
 from ._places import Places
 from ._saved import Settings, check_saved, inner_names, load_inner, names_of, state_of
 from ._stepper import Stepper
@@ -52,6 +52,8 @@ class Overparameterized(Optimizer):
         self._names = names_of(inner.param_groups, model)
         super().__init__([dict(g) for g in inner.param_groups], dict(inner.defaults))
         self._outer_of = hand_over(inner, exchange.parameters, self._weights)
+        self._carried: list[dict[str, Any]] | None = None  # the inner hyper-parameters, which nobody else may write
+        self._carry_in()
         self._stepper = Stepper(inner, exchange, self._weights, self._aligner, **options)
         inner.zero_grad = self.zero_grad  # type: ignore[method-assign]  # its own would leave the planned weights out
         self.state = inner.state
@@ -70,7 +72,9 @@ class Overparameterized(Optimizer):
         """dL/dW → dL/dT_k, one step of the inner optimiser on the factors, W ← contract(T)."""
         self._places.refuse_replaced()
         self._stepper.check()
+        self._refuse_written()
         self._carry_in()
+        self._carried = None  # in its step the inner optimiser may write there itself, and then fail
         loss = self._stepper.step(closure)
         self._carry_out()
         return loss
@@ -132,17 +136,30 @@ class Overparameterized(Optimizer):
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Train more dense parameters, outside the plan."""
+        if self._built:
+            self._refuse_written()
         super().add_param_group(param_group)
         if self._built:
             self.inner.add_param_group(dict(self.param_groups[-1]))
             self._outer_of.append(len(self.param_groups) - 1)
             self._names = names_of(self.param_groups, self._model)
+            self._note()
 
     def _carry_in(self) -> None:
         carry([self.param_groups[k] for k in self._outer_of], self.inner.param_groups)
+        self._note()
 
     def _carry_out(self) -> None:
         carry(self.inner.param_groups, [self.param_groups[k] for k in self._outer_of])
+        self._note()
+
+    def _note(self) -> None:
+        self._carried = [hyper_parameters(g) for g in self.inner.param_groups]
+
+    def _refuse_written(self) -> None:
+        refuse_scheduled(self.inner)
+        if self._carried is not None:
+            refuse_written(self.inner, self._carried)
 
     # ---- saving -----------------------------------------------------------------------------------------------------
 
@@ -151,6 +168,7 @@ class Overparameterized(Optimizer):
 
         In a group the factors that this process owns, and their state: save with torch.distributed.checkpoint.
         """
+        self._refuse_written()
         self._carry_in()  # a scheduler may have moved the learning rate since the last step
         forget_empty(self.inner, self._exchange.parameters.values())
         state = state_of(self.inner, self._mine(), self.param_groups, self._names)
@@ -166,6 +184,7 @@ class Overparameterized(Optimizer):
     @torch.no_grad()
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from `state_dict()`: factors, inner state and hyper-parameters; the model's weights are written anew."""
+        self._refuse_written()
         settle(self._model)
         transfer = self._stepper.transfer
         ours = Settings(self._names, str(self.gauge), self._aligner, transfer.rule if transfer else None)

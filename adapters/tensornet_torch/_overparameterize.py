@@ -36,9 +36,10 @@ def overparameterize(
     """Train the planned weights of `model` through their factors, with the user's own optimiser.
 
     optimizer  any torch.optim.Optimizer over the model's dense parameters, not yet stepped; it becomes the inner one and
-               refuses to be stepped by itself
+               refuses to be stepped by itself, or to have its groups written to
     model      stays as it is: same modules, same parameters, same state_dict keys, before, during and after
-    plan       from `plan(model, …)`; for generated weights see `generate`
+    plan       from `plan(model, …)`; for generated weights see `generate`. A format that holds a part of a weight only, as a
+               low rank does, makes the model's weight that part at once
     alignment  adds the gradient of the tensor alignment loss to each step
     gauge      of the first decomposition; "balanced" is the paper's
     max_factor_norm  clips the gradients of all factors of all weights, taken as one vector, to this norm before the inner

@@ -14,7 +14,7 @@ from tensornet import TensorNetError
 from ._alignment import Aligner, total
 from ._exchange import Exchange
 from ._guards import Guard, Proof
-from ._handover import refuse_direct, refuse_scheduled
+from ._handover import refuse_direct
 from ._portions import only, refuse_hooks
 from ._transfer import Transfer
 from ._weight import Pullback, Weight, contracted_each
@@ -209,7 +209,6 @@ class Stepper:
         return loss + self.aligner.weight * self.alignment_loss if self.aligner and loss is not None else loss
 
     def _step_inner(self, closure: Callable[[], Any] | None) -> Any:
-        refuse_scheduled(self.inner)
         self._stepping = True
         try:
             return self.inner.step() if closure is None else self.inner.step(closure)

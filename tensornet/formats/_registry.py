@@ -8,16 +8,24 @@ from .._format import Format
 
 F = TypeVar("F", bound=type[Format])
 
-_FORMATS: dict[str, type[Format]] = {}  # filled by @register when a format's class is defined, constant afterwards
+_FORMATS: dict[str, type[Format]] = {}  # filled by @register when a format's class is defined
 
 
 def register(format: F) -> F:
-    """Class decorator that makes a format known by its `name`."""
-    name = format.name
-    if _FORMATS.get(name, format) is not format:
+    """Class decorator that makes a format known by its `name`. A class that is defined anew, as in the cell of a notebook,
+    takes its own place.
+    """
+    name = getattr(format, "name", None)
+    if not isinstance(name, str):
         raise TensorNetError(
-            f"register: the name {name!r} belongs to {_FORMATS[name].__qualname__} already; names must be unique, because "
-            f"files refer to formats by name; give {format.__qualname__} another name"
+            f"register: {format.__qualname__} has no name, needed a text, because files and plans refer to formats by name; "
+            f'write name: ClassVar[str] = "…" in the class'
+        )
+    known = _FORMATS.get(name, format)
+    if (known.__module__, known.__qualname__) != (format.__module__, format.__qualname__):
+        raise TensorNetError(
+            f"register: the name {name!r} belongs to {known.__qualname__} already; names must be unique, because files refer "
+            f"to formats by name; give {format.__qualname__} another name"
         )
     _FORMATS[name] = format
     return format
@@ -32,7 +40,8 @@ def get(name: str) -> type[Format]:
     """The format class called `name`."""
     if name not in _FORMATS:
         raise TensorNetError(
-            f"formats: there is no format {name!r}; there are {', '.join(names())}; choose one of them"
+            f"formats: there is no format {name!r}; there are {', '.join(names())}; choose one of them, or import the module "
+            f"that registers it"
         )
     return _FORMATS[name]
 

@@ -1,5 +1,6 @@
 """What training loops do to a transformation: trees, jit, scan, saving, and mistakes."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +10,8 @@ from jax_adapter.students import batch, distance, loss_of, params, train
 
 import tensornet as tn
 import tensornet_jax as tnj
+
+BY_NAME = "an embedding, by its name; a rule of its own takes it"
 
 
 def wrapped(p, rules=r".*kernel", alignment=None, tx=None, cores=3, **options):
@@ -185,7 +188,59 @@ def test_all_linear_lists_what_it_leaves_out():
     shapes = {"conv": {"kernel": (3, 3, 4, 8)}, "token": {"embedding": (8, 4)}, "fc": {"kernel": (4, 8)}}
     plan = tnj.plan(jax.tree.map(jnp.ones, shapes, is_leaf=lambda s: isinstance(s, tuple)), cores=2)
     assert list(plan) == ["fc.kernel"]
-    assert plan.skipped == {"conv.kernel": "no matrix, but 4 axes", "token.embedding": "an embedding"}
+    assert plan.skipped == {"conv.kernel": "no matrix, but 4 axes", "token.embedding": BY_NAME}
+
+
+def test_all_linear_takes_no_table_whatever_its_framework_calls_it():
+    """Equinox calls a table `weight`, as it does a linear layer's."""
+
+    class Net(eqx.Module):
+        embed: eqx.nn.Embedding
+        wte: eqx.nn.Embedding
+        body: eqx.nn.Linear
+        head: eqx.nn.Linear
+
+    keys = jax.random.split(jax.random.key(0), 4)
+    tables, layers = (eqx.nn.Embedding(8, 4, key=k) for k in keys[:2]), (eqx.nn.Linear(4, 8, key=k) for k in keys[2:])
+    model = eqx.filter(Net(*tables, *layers), eqx.is_inexact_array)
+    plan = tnj.plan(model, cores=2)
+    assert list(plan) == ["body.weight", "head.weight"]
+    assert plan.skipped == {"embed.weight": BY_NAME, "wte.weight": BY_NAME}
+    assert list(tnj.plan(model, ["embed.weight"], cores=2)) == ["embed.weight"]
+
+
+def square(seed, depth=2):
+    return [np.random.default_rng((seed, k)).standard_normal((6, 6)) for k in range(depth)]
+
+
+def layers(weights, last, turned=False):
+    return {"layers": [{last: jnp.asarray(w.T if turned else w)} for w in weights]}
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "kernels"),
+    [
+        (("weight", False), ("kernel", True), {}),  # Equinox and Flax
+        (("kernel", True), ("weight", False), {}),
+        (("w", True), ("weight", False), {"kernels": ".*w"}),  # names of one's own, and PyTorch's
+        (("w", True), ("kernel", True), {"kernels": ".*w"}),
+        (("w", True), ("w", True), {"kernels": ".*w"}),
+        (("kernel", False), ("kernel", False), {"kernels": "none"}),  # `kernel` is (out, in) in this house
+    ],
+    ids=lambda value: "-".join(map(str, value)),
+)
+def test_a_teacher_is_read_the_way_round_that_its_names_say(student, teacher, kernels):
+    """Square weights forgive a transpose in silence."""
+    p = layers(square(0), *student)
+    plan = tnj.plan(p, **{"cores": 3, **kernels})
+    pairs = {f"layers.{k}.{student[0]}": f"layers.{k}.{teacher[0]}" for k in range(2)}
+
+    def loss(seed):
+        alignment = tnj.Alignment(layers(square(seed), *teacher), gauge="invariant", pairs=pairs)
+        tx = tnj.overparameterize(optax.sgd(0.0), plan, alignment=alignment)
+        return float(tx.update(jax.tree.map(jnp.zeros_like, p), tx.init(p), p)[1].alignment.loss)
+
+    assert loss(0) < 1e-6 * loss(1)
 
 
 def test_two_leaves_of_one_name():

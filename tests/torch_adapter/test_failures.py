@@ -8,11 +8,11 @@ import tensornet as tn
 import tensornet_torch as tnt
 
 
-def made(dtype=torch.float32, n=8, optimizer=torch.optim.SGD, **options):
+def made(dtype=torch.float32, n=8, optimizer=torch.optim.SGD, rate=0.1, **options):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(n, n, dtype=dtype), nn.Linear(n, n, dtype=dtype))
     plan = tnt.plan(model, cores=3)
-    return model, tnt.overparameterize(optimizer(model.parameters(), lr=0.1), model, plan, **options)
+    return model, tnt.overparameterize(optimizer(model.parameters(), lr=rate), model, plan, **options)
 
 
 def backward(model):
@@ -194,3 +194,95 @@ def test_factors_of_any_strides_are_told_apart():
     model(torch.ones(2, 12, dtype=torch.float64)).square().sum().backward()
     optimizer.step()
     assert not torch.equal(model.weight, before)
+
+
+# ---- the optimiser that was wrapped, by hand ------------------------------------------------------------------------
+
+
+def added(optimizer):
+    extra = nn.Parameter(torch.ones(3))
+    optimizer.add_param_group({"params": [extra]})
+    return extra
+
+
+def test_a_rate_written_to_the_wrapped_optimiser_is_refused_once():
+    """It would be written over in silence."""
+    model, optimizer = made()
+    backward(model)
+    optimizer.step()
+    before = model[0].weight.detach().clone()
+    for group in optimizer.inner.param_groups:
+        group["lr"] = 0.0
+    with pytest.raises(tn.TensorNetError, match=r"wrapped: group 0 has lr=0\.0 in place of 0\.1; needed .*; write to"):
+        optimizer.step()
+    assert torch.equal(model[0].weight, before)
+    assert optimizer.param_groups[0]["lr"] == 0.1
+    optimizer.step()
+    assert not torch.equal(model[0].weight, before)
+
+
+@pytest.mark.parametrize("write", [lambda inner: inner.param_groups[0].update(lr=0.0), added])
+def test_what_was_written_by_hand_is_not_saved_nor_loaded_over(write):
+    _, optimizer = made()
+    state = optimizer.state_dict()
+    for attempt in (optimizer.state_dict, lambda: optimizer.load_state_dict(state), lambda: added(optimizer)):
+        write(optimizer.inner)
+        with pytest.raises(tn.TensorNetError, match="wrote to the optimiser that was wrapped"):
+            attempt()
+    optimizer.load_state_dict(state)
+
+
+def test_a_group_added_to_the_wrapped_optimiser_is_refused_and_can_be_added_to_ours():
+    model, optimizer = made()
+    extra = added(optimizer.inner)
+    with pytest.raises(tn.TensorNetError, match=r"there are 2 groups in place of 1; .* call its add_param_group"):
+        optimizer.step()
+    optimizer.add_param_group({"params": [extra]})
+    extra.grad = torch.ones(3)
+    backward(model)
+    optimizer.step()
+    assert torch.equal(extra.detach(), torch.full((3,), 0.9))
+
+
+def test_a_tensor_for_a_rate_is_one_for_both_and_another_in_its_place_is_refused():
+    model, optimizer = made(optimizer=torch.optim.Adam, rate=torch.tensor(0.1))
+    rate = optimizer.inner.param_groups[0]["lr"]
+    backward(model)
+    optimizer.step()
+    optimizer.load_state_dict(optimizer.state_dict())  # which copies it
+    optimizer.inner.param_groups[0]["lr"].zero_()
+    before = model[0].weight.detach().clone()
+    optimizer.step()
+    assert torch.equal(model[0].weight, before)
+    optimizer.inner.param_groups[0]["lr"] = rate.clone()
+    with pytest.raises(tn.TensorNetError, match=r"group 0 has lr=tensor"):
+        optimizer.step()
+
+
+def test_a_counter_of_a_step_that_failed_is_nobodys_writing():
+    class Counting(torch.optim.SGD):
+        @torch.no_grad()
+        def step(self, closure=None):
+            for group in self.param_groups:
+                group["k"] = group.get("k", 0) + 1
+            if self.param_groups[0]["k"] == 2 and not hasattr(self, "failed"):
+                self.failed = True
+                raise MemoryError
+            super().step(closure)
+
+    model, optimizer = made(optimizer=Counting)
+    backward(model)
+    optimizer.step()
+    with pytest.raises(MemoryError):
+        optimizer.step()
+    optimizer.step()
+    assert optimizer.inner.param_groups[0]["k"] == optimizer.param_groups[0]["k"] == 2
+
+
+def test_a_scheduler_of_the_wrapped_optimiser_is_named_before_the_rate_it_writes():
+    model, optimizer = made()
+    torch.optim.lr_scheduler.LambdaLR(optimizer.inner, lambda step: 0.5)
+    backward(model)
+    for _ in range(2):
+        with pytest.raises(tn.TensorNetError, match=r"make the scheduler after overparameterize"):
+            optimizer.step()
