@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from ._arrays import Array, adjoint, eye, namespace
 from ._errors import TensorNetError
 from ._gauge import Gauge
+from ._precise import at_the_ends, mantissa, shifted
 
 Sizes = tuple[int, ...]
 
@@ -38,15 +39,30 @@ def peak(modes: Sizes, bonds: Sizes) -> int:
 def fill(who: str, w: Array, modes: Sizes, bonds: Sizes, gauge: Gauge, centre: int) -> list[Array]:
     """Factors (*lead, d, m, d') of w (*lead, Πm) in `gauge`; `centre` serves the orthogonal gauges."""
     at, full = peak(modes, bonds), bonds == full_bonds(modes)
-    if gauge == "balanced":
-        return balance(*schmidt(w, modes, bonds), at)
     if gauge == "identity" and not full:
         raise TensorNetError(
             f"{who}: the identity gauge needs full bonds {full_bonds(modes)}, this format has {bonds}, into which "
             f"not every matrix fits; take the full ones or gauge='balanced', which truncates by SVD"
         )
-    factors = embed(w, modes) if full else schmidt(w, modes, bonds)[0]
-    return factors if gauge == "identity" else sweep(factors, at, centre)
+    if gauge == "identity":
+        return embed(w, modes)
+    w, exponent = mantissa(w)  # no square of these over- or underflows, and no bit is lost
+    if gauge == "balanced":
+        return _balanced(*schmidt(w, modes, bonds), at, exponent)
+    factors = sweep(embed(w, modes) if full else schmidt(w, modes, bonds)[0], at, centre)
+    factors[centre] = shifted(factors[centre], exponent)
+    return factors
+
+
+def _balanced(factors: list[Array], spectra: list[Array], at: int, exponent: Array) -> list[Array]:
+    """`balance` of 2^exponent (*lead,) times the tensor, the first and the last having √ each: it may have no norm."""
+    entries = math.prod([f.shape[-2] for f in factors])
+    ends = at_the_ends(exponent, entries)
+    factors[at] = shifted(factors[at], exponent - ends)
+    made = balance(factors, [shifted(s, exponent - ends) for s in spectra], at)
+    for k in (0, -1):
+        made[k] = shifted(made[k], ends / 2)
+    return made
 
 
 def embed(w: Array, modes: Sizes) -> list[Array]:
@@ -123,9 +139,13 @@ def balance(factors: Sequence[Array], spectra: Sequence[Array], at: int) -> list
 
 
 def even(values: Array) -> Array:
-    """√max(λ, FLOOR·λ_max) of descending λ (*lead, d): √λ but for those below the floor, and 1 where all are zero."""
-    xp, top = namespace(values), values[..., :1]
-    return xp.sqrt(xp.maximum(values, xp.where(top > 0, FLOOR * top, xp.ones_like(top))))
+    """√max(λ, FLOOR·λ_max) of descending λ (*lead, d): √λ but for those below the floor, and 1 where all are zero.
+
+    A floor that is no normal number counts as zero: its inverse may be infinite.
+    """
+    xp, floor = namespace(values), FLOOR * values[..., :1]
+    usual = floor >= xp.finfo(floor.dtype).smallest_normal
+    return xp.sqrt(xp.maximum(values, xp.where(usual, floor, xp.ones_like(floor))))
 
 
 def _project(w: Array, left: Sequence[Array], right: Sequence[Array]) -> Array:

@@ -11,7 +11,10 @@ from ._path import Path, Step
 
 
 def contract(path: Path, operands: Sequence[Array]) -> Array:
-    """The contraction of `operands`, each (*lead, *shape); lead axes are carried along. Returns (*lead, *path.output)."""
+    """The contraction of `operands`, each (*lead, *shape); lead axes are carried along. Returns (*lead, *path.output).
+
+    The result, of a single operand too, is memory of its own, as are the gradients of `pullback`.
+    """
     return finish(path, advance(path, squeezed(path, dict(enumerate(operands)))))
 
 
@@ -70,7 +73,7 @@ def _backward(path: Path, values: Sequence[Array], gradient: Array) -> tuple[Arr
     lead = tuple(gradient.shape[: gradient.ndim - len(path.output)])
     back: list[Array] = [None] * (n + len(path.steps))
     inverse = tuple(path.order.index(k) for k in range(len(path.order)))
-    back[-1] = _ordered(xp, xp.reshape(gradient, lead + path.result), inverse)
+    back[-1] = _arranged(path, xp.reshape(gradient, lead + path.result), inverse)
     for number in range(
         n + len(path.steps) - 1, n - 1, -1
     ):  # C = A·B: dA = dC·B̄, dB = dC·Ā, summed over what they lack
@@ -90,8 +93,17 @@ def _forward(path: Path, operands: Sequence[Array], steps: Sequence[Step]) -> li
 
 
 def _finish(path: Path, last: Array) -> Array:
-    last = _ordered(namespace(last), last, path.order)
+    last = _arranged(path, last, path.order)
     return namespace(last).reshape(last, tuple(last.shape[: last.ndim - len(path.order)]) + path.output)
+
+
+def _arranged(path: Path, array: Array, order: tuple[int, ...]) -> Array:
+    """`_ordered`; where no product has made the array, a copy in any case: writing to it must not change an operand."""
+    xp = namespace(array)
+    if path.steps:
+        return _ordered(xp, array, order)
+    array = permute(xp, array, order)
+    return xp.reshape(array, tuple(array.shape), copy=True)
 
 
 def multiply(xp: Any, pair: Pair, left: Array, right: Array) -> Array:

@@ -1,7 +1,7 @@
 """‖A − B‖ of two networks: one network of their difference, and its norm by QR.
 
 The overlap formula ‖A‖² + ‖B‖² − 2 Re⟨A, B⟩ loses in float32 every distance below √eps·‖A‖ ≈ 3e-4 ‖A‖; this one resolves
-eps·‖A‖.
+eps·‖A‖, of factors that do not cancel.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,10 @@ def distance(fmt_a: Format, a: Sequence[Array], fmt_b: Format, b: Sequence[Array
     """‖A − B‖_F (*lead,) of the weights that the factors contract to, whatever their gauges.
 
     Computed and returned in the widest real dtype of the arrays' library, with a rounding error of about eps·‖A‖ of that
-    dtype; norms that overflow when squared are safe. Networks of one graph, whatever their bonds, are never contracted to
-    the dense A and B. Those of unlike graphs, and formats that pad, are: the error is of the same size.
+    dtype, or of eps times the terms that the factors add up where those cancel (√Σ_j ‖A_j‖²‖M_j‖² over a bond j, where
+    A = Σ_j A_j ⊗ M_j: `truncate` counts it); norms that overflow when squared are safe. Networks of one graph, whatever
+    their bonds, are never contracted to the dense A and B. Those of unlike graphs, and formats that pad, are: the error is
+    of the same size.
     A constant for automatic differentiation, because that of QR is infinite where the difference is rank-deficient.
 
     raises: TensorNetError for weights of unlike shapes, unlike batch axes, or factors of another format

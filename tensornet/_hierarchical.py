@@ -13,7 +13,7 @@ from ._errors import TensorNetError
 from ._gauge import Gauge
 from ._links import Links
 from ._network import Network
-from ._precise import mantissa
+from ._precise import at_the_ends, mantissa, shifted
 from ._reduced import Reduction, Triangle
 from ._sweep import Sweep
 from ._tree import Tree, balance, embed, full_sizes, regauge
@@ -31,23 +31,13 @@ def fill(who: str, network: Network, w: Array, gauge: Gauge, central: int | None
             )
         made = embed(whole, w)[0]
     else:
-        links, sweep = uncut(whole, w, Triangle())
+        unit, exponent = mantissa(namespace(w).reshape(w, (*w.shape[:-2], -1)))
+        links, sweep = uncut(whole, namespace(w).reshape(unit, tuple(w.shape)), Triangle())
         stands = dict(links.stands)
         kept = {stands[b]: network.size[b] for b in full}
-        unit = _unit(w)
-        sweep.scale(1 / unit)
         sweep.run(lambda bond, _: kept[bond])
-        sweep.scale(unit)
-        made = reshare(network, gauged(sweep, links, gauge, central))
+        made = reshare(network, gauged(sweep, links, gauge, central, exponent))
     return made
-
-
-def _unit(w: Array) -> Array:
-    """About the largest entry (*lead,) of w, over which no square over- or underflows; it and 1/it are normal numbers."""
-    xp = namespace(w)
-    _, exponent = mantissa(xp.reshape(w, (*w.shape[:-2], -1)))
-    limit = math.floor(math.log2(float(xp.finfo(w.dtype).max))) - 8
-    return 2.0 ** xp.clip(exponent, -limit, limit)
 
 
 def uncut(full: Network, w: Array, reduction: Reduction) -> tuple[Links, Sweep]:
@@ -57,8 +47,16 @@ def uncut(full: Network, w: Array, reduction: Reduction) -> tuple[Links, Sweep]:
     return links, Sweep(Tree.of(links.network, root), unshare(linked, factors)[1], reduction)
 
 
-def gauged(sweep: Sweep, links: Links, gauge: Gauge, central: int | None) -> list[Array]:
-    """The factors of a sweep with their links, in `gauge` and with the shared axes before the others still."""
+def gauged(sweep: Sweep, links: Links, gauge: Gauge, central: int | None, exponent: Array) -> list[Array]:
+    """The factors of a sweep times 2^exponent (*lead,) with their links, in `gauge` and with the shared axes before the others
+    still.
+    """
     if gauge != "balanced":
+        sweep.shift(exponent)
         return regauge(*links.restored(sweep.factors, sweep.sizes), gauge, central)
-    return links.restored(balance(sweep.tree, sweep.factors, sweep.reduction, sweep.last), sweep.sizes)[1]
+    ends = at_the_ends(exponent, math.prod([links.whole.size[i] for i in links.whole.output]))
+    sweep.shift(exponent - ends)
+    made = links.restored(balance(sweep.tree, sweep.factors, sweep.reduction, sweep.last), sweep.sizes)[1]
+    for k in (0, -1):  # half of it each: W itself may have no norm
+        made[k] = shifted(made[k], ends / 2)
+    return made

@@ -20,10 +20,30 @@ def frobenius(x: Array, lead: int) -> Array:
     return xp.sqrt(xp.sum(abs2(unit), axis=-1)) * 2.0**exponent
 
 
+def shifted(x: Array, exponent: Array) -> Array:
+    """x (*lead, …) · 2^exponent (*lead,), in two steps, because 2^exponent alone may over- or underflow. No bit is lost."""
+    xp = namespace(x, exponent)
+    exponent = xp.reshape(exponent, (*exponent.shape, *[1] * (x.ndim - exponent.ndim)))
+    half = xp.floor(exponent / 2)
+    return x * 2.0**half * 2.0 ** (exponent - half)
+
+
+def at_the_ends(exponent: Array, entries: int) -> Array:
+    """The even part of `exponent` (*lead,), mostly 0, without which a tensor of so many entries of about 2^exponent has a norm
+    that is a number, and digits below it.
+    """
+    xp, limits = namespace(exponent), namespace(exponent).finfo(exponent.dtype)
+    top = math.floor(math.log2(float(limits.max))) - math.ceil(math.log2(entries) / 2) - 2
+    bottom = math.ceil(math.log2(float(limits.smallest_normal)) - math.log2(float(limits.eps))) + 10
+    none = xp.zeros_like(exponent)
+    over, under = xp.maximum(exponent - top, none), xp.minimum(exponent - bottom, none)
+    return 2 * (xp.ceil(over / 2) + xp.floor(under / 2))
+
+
 def mantissa(flat: Array) -> tuple[Array, Array]:
     """flat (*lead, n) / 2^e and e (*lead,), such that its largest entry is about 1."""
     xp = namespace(flat)
     largest = xp.max(xp.abs(flat), axis=-1)
     usual = largest >= xp.finfo(largest.dtype).smallest_normal  # zero has no exponent
     exponent = xp.floor(xp.log2(xp.where(usual, largest, xp.ones_like(largest))))
-    return flat / 2.0 ** exponent[..., None], exponent
+    return shifted(flat, -exponent), exponent  # XLA divides by multiplying with the inverse, which may be none

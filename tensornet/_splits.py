@@ -23,7 +23,9 @@ def is_splittable(n: int) -> bool:
 
 
 def even_size(n: int, parts: int = 2) -> int:
-    """The least size from n on that splits into `parts` factors evenly."""
+    """The least size from n on that splits into `parts` factors evenly; into one, n itself does."""
+    if parts == 1:
+        return n
     while not (is_splittable(n) and max(split_evenly(n, parts)) <= EVEN * min(split_evenly(n, parts))):
         n += 1
     return n

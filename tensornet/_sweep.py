@@ -9,6 +9,7 @@ thm. 2.2; of trees Grasedyck 2010, doi 10.1137/090764189, thm. 3.11). Each ε is
 from collections.abc import Callable, Sequence
 
 from ._arrays import Array, abs2, adjoint, conj, namespace
+from ._precise import shifted
 from ._reduced import Reduction
 from ._tree import Branch, Tree, weights
 from ._unfold import from_tall, tall
@@ -35,12 +36,11 @@ class Sweep:
             self._seen[b.bond] = m, *self.reduction.schmidt(m)
         return {bond: values for bond, (_, values, _) in self._seen.items()}
 
-    def scale(self, unit: Array) -> None:
-        """Multiply the tensor by `unit` (*lead,), and what is known of it. Where that is 1 for all, nothing is lost."""
-        xp, k = namespace(unit), self.tree.root
-        self.factors[k] = self.factors[k] * xp.reshape(unit, (*unit.shape, *[1] * (self.factors[k].ndim - unit.ndim)))
-        known = self.last.items()
-        self.last = {b: v * xp.reshape(unit, (*unit.shape, *[1] * (v.ndim - unit.ndim))) for b, v in known}
+    def shift(self, exponent: Array) -> None:
+        """Multiply the tensor by 2^exponent (*lead,), and what is known of it."""
+        k = self.tree.root
+        self.factors[k] = shifted(self.factors[k], exponent)
+        self.last = {b: shifted(v, exponent) for b, v in self.last.items()}
 
     def run(self, choose: Choose) -> "Sweep":
         self._below(self.tree.root, None, None, choose)

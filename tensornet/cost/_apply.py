@@ -20,6 +20,8 @@ from ._machine import Machine
 if TYPE_CHECKING:
     from ._applicable import Applicable
 
+KEPT = 256  # paths of a format, one for each number of rows
+
 
 def explain(fmt: "Applicable", batch: int, *, lead: int = 1, itemsize: int = 4, **options: Any) -> Choice:
     """The choice for a format, whose matrix may be smaller than what its network contracts to."""
@@ -54,6 +56,8 @@ def apply(
     size = itemsize(x)  # dtypes of two libraries are not to be compared, as keys are
     key, known = (batch, volume, size, memory, gradients, machine), fmt._choices
     if key not in known:
+        if len(known) >= KEPT:  # where every batch is of another size, the oldest goes
+            known.pop(next(iter(known)), None)
         n, options = fmt.network, {"memory": memory, "gradients": gradients, "machine": machine}
         order = _order((n.factors, n.rows, n.cols, n.sizes), **_asked(fmt, batch, volume, size), **options)
         known[key] = Path.of_product(n, batch, order)

@@ -75,7 +75,7 @@ def cost(
     """
     work = Work.of(path, constant)
     forward, backward = list(work.forward()), list(work.backward()) if gradients else []
-    last = path.sizes[-1] * path.reorders
+    last = path.sizes[-1] * _copied_last(path)
     return Cost(
         flops=lead * sum(p.flops for p in forward),
         backward_flops=lead * sum(p.flops for p in backward),
@@ -93,6 +93,11 @@ def preparation(path: Path, constant: Collection[int], *, itemsize: int = 4, lea
     moved = itemsize * sum(p.moved(lead) for p in pairs)
     peak = itemsize * _peak(work, lead, once=True)
     return Cost(lead * sum(p.flops for p in pairs), 0, moved, 0, 0, peak)
+
+
+def _copied_last(path: Path) -> bool:
+    """Whether the result is copied at the end: into the order of the output, or where one operand alone would be it."""
+    return path.reorders or not path.steps
 
 
 def _held(work: Work) -> int:
@@ -114,7 +119,7 @@ def _peak(work: Work, lead: int, *, once: bool = False) -> int:
         peak = max(peak, held + _making(step.forward, lead))
         freed = [k for k in (step.left, step.right) if k >= n and work.varies[k] is not once]
         held += lead * (step.forward.size - sum(path.sizes[k] for k in freed))
-    last = lead * path.sizes[-1] * path.reorders
+    last = lead * path.sizes[-1] * _copied_last(path)
     return peak if once else max(peak, held + last)
 
 
@@ -133,12 +138,10 @@ def _training_peak(work: Work, lead: int) -> int:
     reordered = lead * sum(s.forward.size for _, s in steps if s.forward.reorders)
     output = lead * path.sizes[-1]
     held = lead * (_held(work) + sum(made[:-1])) + copies + reordered
-    products = bool(path.steps)
-    peak = held + output * (products + path.reorders)
-    held += (
-        output * (products or path.reorders) + output
-    )  # the result (of one operand in order, itself) and its gradient
-    peak = max(peak, held + output * path.reorders)
+    last = output * _copied_last(path)
+    peak = held + output * bool(path.steps) + last
+    held += 2 * output  # the result and its gradient
+    peak = max(peak, held + last)
     held += output * path.reorders
     for number, step in reversed(steps):
         for operand, pair in ((step.left, step.to_left), (step.right, step.to_right)):

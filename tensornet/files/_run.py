@@ -109,10 +109,17 @@ class Run:
     def save(self, path: str | os.PathLike[str], /) -> None:
         """Write one safetensors file, whole or not at all: tensors "values/NAME" and "values/NAME.k", and the moments alike.
 
-        raises: TensorNetError for a name that is none, or an array that is not of real floats; OSError where the system
-            refuses
+        raises: TensorNetError for a name that is none or that two arrays would have, or an array that is not of real
+            floats; OSError where the system refuses
         """
-        tensors = dict(self._tensors())
+        tensors: dict[str, Array] = {}
+        for name, x in self._tensors():
+            if name in tensors:
+                raise TensorNetError(
+                    f"Run: two arrays would be saved as {name!r}, needed a name for each, because NAME.k is factor k of a "
+                    f"weight NAME, and one of the two would be lost; rename a weight with run.renamed"
+                )
+            tensors[name] = x
         for name, x in tensors.items():
             if not is_name(name) or dtype_of(x) is None or is_complex(x):
                 raise TensorNetError(
@@ -152,7 +159,7 @@ class Run:
                 ) from found
 
     def _tensors(self) -> Iterator[tuple[str, Array]]:
-        for kind, named in {VALUES: self.values, **self.moments}.items():
+        for kind, named in [(VALUES, self.values), *self.moments.items()]:
             for name, arrays in named.items():
                 for k, x in enumerate(arrays):
                     yield f"{kind}/{tensor_name(name, k) if name in self.formats else name}", x

@@ -73,10 +73,10 @@ class CP(Moded):
         scale       at most this share of the dense parameters
         pad         round sizes up to such as split evenly; the padding never shows (see Padded)
         """
+        rows, cols, kernel = split("CP.for_shape", shape, modes)
         if pad:
             options: dict[str, Any] = {"modes": modes, "rank": rank, "num_params": num_params, "scale": scale}
             return padded(shape, cls.for_shape, options, parts=modes)
-        rows, cols, kernel = split("CP.for_shape", shape, modes)
         full = cls(rows, cols, kernel=kernel).rank
         return sized(
             "CP.for_shape",

@@ -73,6 +73,8 @@ class Kronecker(Format):
         """
         who = "Kronecker.for_shape"
         check_matrix(who, shape)
+        if left is not None:
+            left = positive(who, "left", left, 2)  # type: ignore[assignment]
         if pad:
             options = {"left": left, "rank": rank, "num_params": num_params, "scale": scale}
             return padded(shape, cls.for_shape, options, multiples=left)
@@ -80,7 +82,7 @@ class Kronecker(Format):
             (a, b), (d, c) = (split_in_two(who, axis, n) for axis, n in zip(("rows", "cols"), shape, strict=True))
             left, right = (a, c), (b, d)
         else:
-            right = _rest(who, shape, positive(who, "left", left, 2))
+            right = _rest(who, shape, left)
         return sized(who, capped(cls(left, right)), rank=rank, num_params=num_params, scale=scale)
 
     @cached_property

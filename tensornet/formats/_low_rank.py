@@ -34,7 +34,8 @@ class LowRank(Format):
     rank: int = None  # type: ignore[assignment]  # None is resolved below, so that readers see a number
 
     def __post_init__(self) -> None:
-        positive("LowRank", "(out, in_)", (self.out, self.in_), 2)
+        for field, size in zip(("out", "in_"), positive("LowRank", "(out, in_)", (self.out, self.in_), 2), strict=True):
+            object.__setattr__(self, field, size)
         full = min(self.out, self.in_)
         if self.rank is None:
             object.__setattr__(self, "rank", full)

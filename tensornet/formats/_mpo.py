@@ -112,6 +112,8 @@ class MPO(Format):
             for field, sizes, n in (("rows", self.rows, got[-2]), ("cols", self.cols, got[-1]))
             if math.prod(sizes) != n
         ]
+        if not wrong:  # but the number of axes
+            return super().shape_error(got)
         return TensorNetError(f"MPO: {'; '.join(wrong)}; or take MPO.for_shape({got[-2:]})")
 
     @property

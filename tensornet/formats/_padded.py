@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, SupportsIndex
 
 from .._arrays import Array
 from .._errors import TensorNetError
@@ -34,17 +34,17 @@ class Padded(Format):
 
     def __post_init__(self) -> None:
         large, size = self.inner.shape, tuple(self.size)
-        object.__setattr__(self, "size", size)
         fits = (
             len(size) == len(large)
             and size[2:] == large[2:]
-            and all(0 < s <= n for s, n in zip(size, large, strict=True))
+            and all(isinstance(s, SupportsIndex) and 0 < s <= n for s, n in zip(size, large, strict=True))
         )
         if not fits:
             raise TensorNetError(
                 f"Padded: size {size} in a format of {large}, needed positive sizes (out, in) that are not larger, and "
                 f"the same kernel, because the weight is a corner of the padded one; make the inner format larger"
             )
+        object.__setattr__(self, "size", tuple(int(s) for s in size))
 
     @classmethod
     def for_shape(cls, shape: tuple[int, ...], *, inner: str = "mpo", **options: Any) -> Format:

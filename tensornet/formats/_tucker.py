@@ -85,11 +85,11 @@ class Tucker(Moded):
         scale         at most this share of the dense parameters
         pad           round sizes up to such as split evenly; the padding never shows (see Padded)
         """
+        rows, cols, kernel = split("Tucker.for_shape", shape, modes)
         if pad:
             options: dict[str, Any] = {"modes": modes, "whole_kernel": whole_kernel}
             options |= {"rank": rank, "num_params": num_params, "scale": scale}
             return padded(shape, cls.for_shape, options, parts=modes)
-        rows, cols, kernel = split("Tucker.for_shape", shape, modes)
         full = full_ranks(rows + cols + kernel)
 
         def of_rank(r: int | None) -> "Tucker":

@@ -39,6 +39,7 @@ def generators(
             f"generators: none of {some(list(student))} is generated, needed one at least, because there is nothing to train "
             f"otherwise; pair one with weights of the teacher"
         )
+    numbered = in_layers(list(student), list(teacher))
     widths = head_widths(heads, teacher, student, tables)
     read = _read(student), _read(teacher)
 
@@ -50,7 +51,7 @@ def generators(
         _check_rows(name, shape[0], sources, other[0], units)
         if len(sources) == 1 and other == shape:
             return Generator(sources, other, shape, (), widths, name in tables)
-        free = in_layers(name, list(student), list(teacher)) and name not in tables
+        free = numbered(name) and name not in tables
         mapped = tuple(k for k in range(len(shape)) if (free and k < 2 and (k or units)) or other[k] != shape[k])
         return Generator(sources, other, shape, mapped, widths, name in tables)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from .._errors import TensorNetError, some
-from ..planning._pairs import NUMBER, alike
+from ..planning._pairs import NUMBER, Counted, counted_by_kind, kind_of, numbers_by_kind
 
 Sources = str | Sequence[str] | None
 Pairs = Mapping[str, Sources] | Callable[[str], Sources]
@@ -25,7 +25,8 @@ def groups(
            a group of the expression; all others go by default. Or a function name → the same, of every weight
     raises: TensorNetError for names that do not exist, a weight that has no like in the teacher, fewer layers than the student
     """
-    planned = [name for name in student if name not in dense]
+    left_out, known = set(dense), set(teacher)
+    planned = [name for name in student if name not in left_out]
     if pairs is None or isinstance(pairs, Mapping):
         given = dict(_given(pairs or {}, planned))
     elif callable(pairs):
@@ -35,22 +36,24 @@ def groups(
             f"generators: pairs={pairs!r}, needed a dict from names or expressions to names of the teacher, or a function of a "
             f"name, because that is how weights are told apart; pass one, or leave it out to group layers by their numbers"
         )
-    if absent := [other for others in given.values() for other in others if other not in teacher]:
+    if absent := [other for others in given.values() for other in others if other not in known]:
         raise TensorNetError(
             f"generators: pairs name {some(absent)}, needed weights of the teacher, because a student's is generated from "
             f"them; they are {some(list(teacher))}"
         )
-    return {name: given[name] if name in given else _by_layer(name, student, teacher) for name in planned}
+    kinds = {name: kind_of(name) for name in planned if name not in given}
+    counted = counted_by_kind(kinds.values(), student, teacher)
+    return {n: given[n] if n in given else _by_layer(n, counted.get(kinds[n], []), known) for n in planned}
 
 
-def in_layers(name: str, student: Sequence[str], teacher: Sequence[str]) -> bool:
-    """Whether either has several weights of this kind."""
-    return len(alike(name, student)) > 1 or len(alike(name, teacher)) > 1
+def in_layers(student: Sequence[str], teacher: Sequence[str]) -> Callable[[str], bool]:
+    """Whether either has several weights of the kind of a name."""
+    both = numbers_by_kind(student), numbers_by_kind(teacher)
+    many = {kind for found in both for kind, names in found.items() if len(names) > 1}
+    return lambda name: kind_of(name) in many
 
 
-def _by_layer(name: str, student: Sequence[str], teacher: Sequence[str]) -> tuple[str, ...]:
-    ours, theirs = (list(zip(*alike(name, names), strict=True)) for names in (student, teacher))
-    counts = [(sorted(set(a)), sorted(set(b))) for a, b in zip(ours, theirs, strict=False)]
+def _by_layer(name: str, counts: Counted, teacher: Collection[str]) -> tuple[str, ...]:
     places = [place for place, (a, b) in enumerate(counts) if len(a) != len(b)]
     if not places and name in teacher:
         return (name,)
@@ -80,8 +83,9 @@ def _by_layer(name: str, student: Sequence[str], teacher: Sequence[str]) -> tupl
 
 def _given(pairs: Mapping[str, Sources], student: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
     claimed: dict[str, str] = {}
+    known = set(student)
     for key, others in pairs.items():
-        hits: dict[str, Any] = {key: None} if key in student else _matches(key, student)
+        hits: dict[str, Any] = {key: None} if key in known else _matches(key, student)
         if not hits:
             raise TensorNetError(
                 f"generators: pairs has {key!r}, needed a weight of the student or an expression that matches one, because "

@@ -65,6 +65,12 @@ def checked(name: str, shape: Shape, fmt: Any) -> Format:
         raise TensorNetError(
             f"plan: the rule for {name} gave {fmt!r}, needed a Format; return one, or None to leave it out"
         )
+    if len(shape) > len(fmt.shape) and shape[-len(fmt.shape) :] == fmt.shape:
+        raise TensorNetError(
+            f"plan: {name} has shape {shape}, and {type(fmt).__name__} is of {fmt.shape}, needed a format of all {len(shape)} "
+            f"axes, because a plan is of whole weights and not of stacks; take one with a kernel, e.g. "
+            f"ConvMPO.for_shape({shape}), or leave it out"
+        )
     if fmt.shape != shape:
         raise TensorNetError(f"plan: {name}: {fmt.shape_error(shape)}")
     return fmt

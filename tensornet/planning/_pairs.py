@@ -1,13 +1,15 @@
 """Pairing: which teacher weight belongs to which student weight."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .._errors import TensorNetError
 from ._layers import MAPS, LayerMap, is_layer_map, layer_map
 
 NUMBER = re.compile(r"(?<![^.\[_/])\d+(?![^.\]_/])")  # a whole path component that is a number
+
+Counted = list[tuple[list[int], list[int]]]  # the values in student and teacher of each number in the names of a kind
 
 
 def pair_names(
@@ -28,15 +30,18 @@ def pair_names(
     elif callable(pairs):
         found = {name: pairs(name) for name in planned}
     elif is_layer_map(pairs) and (not isinstance(pairs, str) or pairs in MAPS):
-        found = {name: _by_layer(name, student, teacher, pairs) for name in planned}
+        kinds = {name: kind_of(name) for name in planned}
+        counted = counted_by_kind(kinds.values(), student, teacher)
+        found = {name: _by_layer(name, counted.get(kind), pairs) for name, kind in kinds.items()}
     else:
         raise TensorNetError(
             f"Alignment: pairs={pairs!r} is of no known kind; needed {', '.join(map(repr, MAPS))}, a dict layer → layer, "
             f"name → name or expression → name, or a function name → name | None"
         )
     named = {name: other for name, other in found.items() if other is not None}
+    known = set(teacher)
     for other in named.values():
-        if other not in teacher:
+        if other not in known:
             raise _missing(other, "weight of the teacher", teacher)
     if not named:
         raise TensorNetError(
@@ -48,8 +53,9 @@ def pair_names(
 def _by_name(pairs: Mapping[str, str | None], planned: Sequence[str]) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     claimed: dict[str, str] = {}
+    known = set(planned)
     for key, other in pairs.items():
-        hits = {key: other} if key in planned else _expanded(key, other, planned)
+        hits = {key: other} if key in known else _expanded(key, other, planned)
         if not hits:
             raise _missing(key, "planned weight of the student, nor an expression that matches one", planned)
         for name in hits:
@@ -78,22 +84,17 @@ def _expanded(pattern: str, template: str | None, planned: Sequence[str]) -> dic
         ) from error
 
 
-def _by_layer(name: str, student: Sequence[str], teacher: Sequence[str], how: LayerMap) -> str | None:
+def _by_layer(name: str, counted: Counted | None, how: LayerMap) -> str | None:
     """The partner in the layer that `how` says, among weights whose names differ in their numbers only.
 
     The layer number is the one of which the two models have different counts. Where all counts agree, rules take the name
     itself, and a dict needs a single number that varies.
     """
-    ours, theirs = alike(name, student), alike(name, teacher)
-    if not theirs:
+    if counted is None:
         raise TensorNetError(
             f"Alignment: the teacher has no weight like {name}; {how!r} pairs weights whose names differ in the "
             f"number of the layer only; pass pairs as a dict of names, or as a function that returns None for this one"
         )
-    counted = [
-        (sorted(set(a)), sorted(set(b)))
-        for a, b in zip(zip(*ours, strict=True), zip(*theirs, strict=True), strict=True)
-    ]
     places = [place for place, (a, b) in enumerate(counted) if len(a) != len(b)]
     if not places and not isinstance(how, str):
         places = [place for place, (a, _) in enumerate(counted) if len(a) > 1]
@@ -110,9 +111,22 @@ def _by_layer(name: str, student: Sequence[str], teacher: Sequence[str], how: La
     return None if partner is None else f"{name[: hit.start()]}{total[partner]}{name[hit.end() :]}"
 
 
-def alike(name: str, names: Sequence[str]) -> list[tuple[int, ...]]:
-    """The numbers in each of `names` that equals `name` up to its numbers."""
-    return [tuple(int(n) for n in NUMBER.findall(other)) for other in names if kind_of(other) == kind_of(name)]
+def counted_by_kind(kinds: Iterable[str], student: Sequence[str], teacher: Sequence[str]) -> dict[str, Counted]:
+    """Of each of `kinds` that the teacher has, the values of each number; every name is looked at once."""
+    ours, theirs = numbers_by_kind(student), numbers_by_kind(teacher)
+    found = {}
+    for kind in {*kinds} & theirs.keys():
+        values = zip(zip(*ours.get(kind, []), strict=True), zip(*theirs[kind], strict=True), strict=True)
+        found[kind] = [(sorted(set(a)), sorted(set(b))) for a, b in values]
+    return found
+
+
+def numbers_by_kind(names: Sequence[str]) -> dict[str, list[tuple[int, ...]]]:
+    """The numbers in each name of a kind."""
+    found: dict[str, list[tuple[int, ...]]] = {}
+    for name in names:
+        found.setdefault(kind_of(name), []).append(tuple(int(n) for n in NUMBER.findall(name)))
+    return found
 
 
 def kind_of(name: str) -> str:

@@ -17,7 +17,7 @@ def zero_at_equality(case: Case) -> str | None:
     if not case.fmt.auxiliary:
         return "the format has no auxiliary factor"
     equal = case.fmt.decompose(case.weight())
-    size = _mean_square(case, equal)
+    size = mean_square(case, equal)
     for gauge in _gauges(case):
         loss = float(align(case.fmt, equal, equal, gauge=gauge))
         # a square of relative roundings, of which the Procrustes gauge sees two decompositions' worth
@@ -83,6 +83,7 @@ def _gauges(case: Case) -> tuple[str, ...]:
     return ("none", "procrustes", "invariant") if seen else ("none", "procrustes")
 
 
-def _mean_square(case: Case, factors: Sequence[Array]) -> float:
+def mean_square(case: Case, factors: Sequence[Array]) -> float:
+    """Of the entries of auxiliary factors."""
     sizes = [norm(factors[k]) ** 2 / math.prod(case.fmt.shapes[k]) for k in case.fmt.auxiliary]
     return sum(sizes) / len(sizes)

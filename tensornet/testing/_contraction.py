@@ -89,9 +89,9 @@ def lead_axes_carried(case: Case) -> None:
 
 
 def contraction_is_gauge_invariant(case: Case) -> str | None:
-    """T_k → T_k G, T_{k+1} → G⁻¹ T_{k+1} on any bond leaves W as it is."""
-    if not case.fmt.network.bonds:
-        return "the network has no bonds"
+    """T_k → T_k G, T_{k+1} → G⁻¹ T_{k+1} on any bond leaves W as it is, as do scales that cancel on any other index."""
+    if not case.fmt.network.unshared.summed:
+        return "nothing is summed over"
     probe = case.normal(*case.fmt.shape, salt="probe")
 
     def seen(factors):

@@ -36,7 +36,7 @@ class Tally:
     def matrix_transpose(self, x: "Shape") -> "Shape":
         return self.permute_dims(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
-    def reshape(self, x: "Shape", shape: Sizes) -> "Shape":
+    def reshape(self, x: "Shape", shape: Sizes, *, copy: bool = False) -> "Shape":
         """A view where strides allow it, else a copy, as NumPy and PyTorch do it."""
         size = math.prod([*x.shape])
         if -1 in shape:
@@ -44,7 +44,7 @@ class Tally:
         if math.prod([*shape]) != size:
             raise ValueError(f"cannot reshape {x.shape} into {shape}")
         strides = _viewed(x, shape)
-        return self._copied(x, shape) if strides is None else Shape(shape, strides, x.buffer)
+        return self._copied(x, shape) if strides is None or copy else Shape(shape, strides, x.buffer)
 
     def matmul(self, a: "Shape", b: "Shape") -> "Shape":
         """As BLAS multiplies: matrices with a unit stride as they lie, others after a copy."""

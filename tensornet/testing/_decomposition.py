@@ -1,5 +1,6 @@
 """Laws of decompose: what it gives back, in which numbers, and in whose memory."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from array_api_compat import device as device_of
@@ -63,20 +64,32 @@ def dtype_and_device_kept(case: Case) -> None:
 
 
 def owns_its_memory(case: Case) -> str | None:
-    """A factor may be updated in place: no other factor, no entry of its own and not the weight is the same memory."""
-    w = case.weight()
+    """What is made may be updated in place: factors, W and gradients share no memory, nor with what they are made of."""
+    fmt, w = case.fmt, case.weight()
     if not _overwrite(snapshot(w), 0.0):
         return "arrays of this library do not change"
     for gauge in case.gauges:
-        before = snapshot(w)
-        factors = case.fmt.decompose(w, gauge=gauge)
-        kept = [snapshot(f) for f in factors]
-        for k, factor in enumerate(factors):
-            factor[...] = kept[k] + 1.0
-            others = all(equal(f, o + 1.0 if n <= k else o) for n, (f, o) in enumerate(zip(factors, kept, strict=True)))
-            require(others, f"in gauge {gauge!r}, writing to factor {k} changes another", "memory of its own")
-        require(equal(w, before), f"in gauge {gauge!r}, writing to the factors changes the weight", "a copy")
+        _check_memory(f"in gauge {gauge!r}, writing to factor {{}}", fmt.decompose(w, gauge=gauge), {"the weight": w})
+    factors = fmt.decompose(w)
+    given = {f"factor {k}": f for k, f in enumerate(factors)}
+    made, pull = fmt.linearize(factors)
+    for what, result in (("contract", fmt.contract(factors)), ("linearize", made)):
+        _check_memory(f"writing to the result of {what}", [result], given)
+    given["the gradient of W"] = w
+    for what, pulled in (("pullback", fmt.pullback(factors, w)), ("linearize", pull(w))):
+        _check_memory(f"writing to gradient {{}} of {what}", pulled, given)
     return None
+
+
+def _check_memory(what: str, made: Sequence[Array], given: Mapping[str, Array]) -> None:
+    """Writing to each of `made` changes no other of them, and nothing that was given."""
+    kept, before = [snapshot(x) for x in made], {name: snapshot(x) for name, x in given.items()}
+    for k, x in enumerate(made):
+        x[...] = kept[k] + 1.0
+        others = all(equal(y, o + 1.0 if n <= k else o) for n, (y, o) in enumerate(zip(made, kept, strict=True)))
+        require(others, f"{what.format(k)} changes another", "memory of its own")
+        for name, y in given.items():
+            require(equal(y, before[name]), f"{what.format(k)} changes {name}", "a copy")
 
 
 def _overwrite(x: Array, value: float) -> bool:

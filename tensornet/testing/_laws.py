@@ -85,7 +85,7 @@ LAWS: tuple[Law, ...] = (
         "factors own their memory",
         _decomposition.owns_its_memory,
         "optimisers update factors in place",
-        "copy what _fill returns twice or as a view; broadcast arrays are views",
+        "copy what is returned twice, as a view, or as it was given; broadcast arrays are views",
     ),
     Law(
         "bad input is refused",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._arrays import Array, abs2, namespace, working_dtype
+from .._arrays import Array, abs2, namespace, nonzero, working_dtype
 from .._network import Network
 from .._precise import frobenius, precise
 from .._reduced import Gram, Reduction, Triangle
@@ -20,12 +20,14 @@ class Precision:
 
     dtype      of the data, to which the factors go back
     reduction  by Gram matrices where the sweep's dtype is wider than the data's
-    noise      relative error of what the sweep computes beside the truncation
+    stored     error of the factors in `dtype`, relative to the whole network
+    computed   error of what the sweep computes beside the truncation, relative to the terms that it adds up
     """
 
     dtype: Any
     reduction: Reduction
-    noise: float
+    stored: float
+    computed: float
 
     @property
     def squares(self) -> bool:
@@ -39,6 +41,25 @@ class Precision:
         xp = namespace(x)
         return xp.sqrt(xp.sum(abs2(x), axis=tuple(range(lead, x.ndim))))
 
+    @property
+    def noise(self) -> float:
+        """Relative error of factors whose terms do not cancel."""
+        return self.stored + self.computed
+
+    def noise_of(self, size: Array, whole: Array, terms: Array) -> Array:
+        """(*lead,) how much rounding may add to an error relative to the true ‖W‖; infinite where it may have been all of W.
+
+        size: ‖W‖ as it was computed, which may be too large by the noise itself
+        whole: the norm of all that the factors are, beyond what is seen of it
+        terms: that of what they add up (see `_terms`)
+        """
+        xp, unit = namespace(size), nonzero(size)
+        lost = (size == 0) & (terms > 0)
+        whole, terms = (xp.maximum(x / unit, xp.ones_like(size)) for x in (whole, xp.maximum(whole, terms)))
+        found = self.stored * whole + self.computed * terms
+        known = (found < 1) & ~lost
+        return xp.where(known, found / xp.where(known, 1 - found, xp.ones_like(found)), xp.inf * xp.ones_like(found))
+
     @staticmethod
     def of(network: Network, arrays: Sequence[Array]) -> "tuple[Precision, list[Array]]":
         """And the arrays as the sweep takes them: constants in the widest dtype of their library."""
@@ -47,5 +68,5 @@ class Precision:
         wide = precise(arrays)
         stored, computed = (float(xp.finfo(d).eps) for d in (dtype, wide[0].dtype))
         growth = max(8.0, max([network.size[b] for b in network.bonds], default=1) ** 0.5) / 8
-        noise = len(network.factors) * (STORED * stored + COMPUTED * computed * growth)
-        return Precision(dtype, Gram() if computed < stored else Triangle(), noise), wide
+        n, reduction = len(network.factors), Gram() if computed < stored else Triangle()
+        return Precision(dtype, reduction, n * STORED * stored, n * COMPUTED * computed * growth), wide

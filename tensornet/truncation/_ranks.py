@@ -28,15 +28,19 @@ class Group:
 class Cuts:
     """The sizes of all bonds of a network on the way down."""
 
-    def __init__(self, network: Network, tails: Tails, weight: float = 1.0) -> None:
-        """weight: of this network's squared errors among those of others"""
+    def __init__(self, network: Network, tails: Tails, weight: float = 1.0, copies: int = 1) -> None:
+        """
+        weight: of this network's squared errors among those of others
+        copies: of the network, all of which the tails are of
+        """
         self._network = network
         self.groups = _groups(network)
         known = [next(tails[b] for b in g.bonds if b in tails) for g in self.groups]
         self.tails = [[weight * t for t in each] for each in known]
         size = network.size  # below what the spectra know, where the format's own bonds are
         self.ranks = [min(len(t) - 1, size[g.bonds[0]]) for g, t in zip(self.groups, self.tails, strict=True)]
-        self.volumes = [math.prod([*s]) for s in network.shapes]
+        self.volumes = [copies * math.prod([*s]) for s in network.shapes]
+        self._copies = copies
 
     @property
     def num_params(self) -> int:
@@ -74,7 +78,7 @@ class Cuts:
     def params_at(self, cap: int) -> int:
         """Parameters with no bond above `cap`."""
         size = {**self._network.size, **{b: min(r, cap) for b, r in self.sizes.items()}}
-        return sum(math.prod([size[i] for i in f]) for f in self._network.factors)
+        return self._copies * sum(math.prod([size[i] for i in f]) for f in self._network.factors)
 
     def _smaller(self, k: int, r: int, axes: int) -> int:
         return self.volumes[k] // r**axes * (r - 1) ** axes

@@ -14,7 +14,8 @@ class Truncation:
 
     format    of the smaller factors
     factors   (*lead, *format.shapes[k])
-    bound     (*lead,) the error is at most this: √Σε² over all that was cut away, and the rounding of the dtype
+    bound     (*lead,) the error is at most this: √Σε² over all that was cut away, and the rounding of the dtype;
+            infinite where rounding may be as large as W
     """
 
     format: Format
@@ -24,5 +25,7 @@ class Truncation:
 
     @cached_property
     def error(self) -> Array:
-        """(*lead,) the error itself, measured when it is first asked for, in the widest dtype of the library."""
+        """(*lead,) the error itself, measured when it is first asked for, in the widest dtype of the library, to its rounding,
+        which `bound` counts.
+        """
         return self._measure()

@@ -14,6 +14,7 @@ from .._precise import precise
 from .._sweep import squared_tails
 from .._tree import schmidt
 from ..planning import Plan
+from ._finite import refuse_nonfinite_parts
 from ._ranks import Cuts, bridged, capped, within_params
 from ._spectra import spectra_of
 
@@ -33,7 +34,8 @@ class Suggestion:
 
     @property
     def num_params(self) -> int:
-        return sum(f.num_params for f in self.formats.values())
+        """Of all layers of a stack."""
+        return sum(copies * f.num_params for f, copies in _counted(self.formats).values())
 
 
 def suggest(
@@ -47,25 +49,27 @@ def suggest(
 ) -> Suggestion:
     """Spend `num_params` parameters where the spectra say, so that the error of the whole is small.
 
-    formats     name → Format of a tree, e.g. a Plan; their bonds are upper limits
+    formats     name → Format of a tree, e.g. a Plan; their bonds are upper limits. What a Plan has stacked counts so many times
     weights     name → factors of that format, or the weight itself, or its `spectra`
     importance  name → what a squared error of this weight counts; 1 where it is not named
     relative    count errors relative to the norm of each weight
     returns: by the bound that it predicts never worse than one cap for all bonds within the same budget
-    raises: TensorNetError for a weight that is missing, a network with loops, or a budget that bonds of 1 exceed
+    raises: TensorNetError for a weight that is missing, NaN or Inf in one, a network with loops, or a budget that bonds of 1
+        exceed
 
     Greedy: the Schmidt value whose square costs least for each parameter saved goes first, of all bonds of all weights.
     """
     found = {n: _spectrum(n, f, weights) for n, f in formats.items()}
     squares = {n: s.tails for n, s in found.items()}
     count = _counts(found, importance or {}, relative)
-    least = sum(f.resized(dict.fromkeys(f.network.bonds, 1)).num_params for f in formats.values())
+    counted = _counted(formats)
+    least = sum(c * f.resized(dict.fromkeys(f.network.bonds, 1)).num_params for f, c in counted.values())
     if num_params < least:
         raise TensorNetError(
             f"suggest: num_params={num_params}, needed at least {least}, because that is what these formats have with all "
             f"bonds 1; allow more, or leave weights out"
         )
-    greedy, caps = ([Cuts(f.network, squares[n], count[n]) for n, f in formats.items()] for _ in range(2))
+    greedy, caps = ([Cuts(f.network, squares[n], count[n], c) for n, (f, c) in counted.items()] for _ in range(2))
     within_params(greedy, num_params)
     capped(caps, num_params)
     candidates = [(_error(formats, parts), n, parts) for n, parts in enumerate((greedy, caps))]
@@ -75,6 +79,12 @@ def suggest(
         made = dataclasses.replace(formats, formats=made)
     whole = sum(count[n] * found[n].whole for n in formats)
     return Suggestion(made, math.sqrt(error / whole) if whole else 0.0, bool(uniform))
+
+
+def _counted(formats: Mapping[str, Format]) -> dict[str, tuple[Format, int]]:
+    """name → format and how many layers there are of it."""
+    stacked = formats.stacked if isinstance(formats, Plan) else {}
+    return {n: (f, stacked.get(n, 1)) for n, f in formats.items()}
 
 
 def _sizes(fmt: Format, cuts: Cuts) -> dict[str, int]:
@@ -124,6 +134,9 @@ def _spectrum(name: str, fmt: Format, weights: Mapping[str, Any]) -> _Spectrum:
         given = spectra_of(
             fmt, *precise([checked_weight("suggest", given, check_finite=True, takes_complex=fmt.complex)])
         )
+    parts = given.items() if isinstance(given, Mapping) else enumerate(given)
+    kind = "the spectrum" if isinstance(given, Mapping) else "factor"
+    refuse_nonfinite_parts("suggest", {f"{kind} {k} of {name}": x for k, x in parts})
     values = given if isinstance(given, Mapping) else schmidt(fmt.network, precise(given))
     unit = max([float(namespace(v).max(v)) for v in values.values()], default=0.0) or 1.0
     tails = {b: _tails(values[b] / unit) for b in fmt.network.bonds}

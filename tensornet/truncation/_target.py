@@ -57,11 +57,12 @@ class Target:
             return self._by_params(highest)
         most = float(namespace(noise).max(noise))
         if self.value <= 2 * most:
+            cancel = " for factors that cancel as these do" if most > 2 * precision.noise else ""
             raise TensorNetError(
                 f"{self.who}: eps={self.value!r}, needed more than {2 * most:.1e}, because rounding alone may cost "
-                f"{most:.1e} in {precision.dtype}; allow more, or bring a wider dtype"
+                f"{most:.1e} in {precision.dtype}{cancel}; allow more, or bring a wider dtype"
             )
-        return self._by_error(highest, tails, (self.value - most) ** 2, square)
+        return self._by_error(highest, tails, ((self.value - most) / (1 + most)) ** 2, square)
 
     def _by_error(self, highest: Tails, tails: Mapping[str, Array], budget: float, square: Array) -> Choose:
         """Bonds chosen together; each may spend what those before it have left over."""

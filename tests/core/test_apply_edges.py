@@ -118,3 +118,14 @@ def test_of_ways_of_one_price_the_whole_path_is_the_quickest():
     ways = {c.name: c for c in choose(fmt.network, 5, machine=Machine()).candidates}
     sizes = {n: max(s.forward.size for s in c.path.steps) for n, c in ways.items()}
     assert sizes["slim"] == sizes["factored"] < sizes["dense"]
+
+
+def test_paths_of_many_batches_are_not_kept_for_ever(monkeypatch):
+    monkeypatch.setattr("tensornet.cost._apply.KEPT", 3)
+    fmt = tn.LowRank(4, 6, 2)
+    factors, _ = drawn(fmt, (), (1,))
+    w = fmt.contract(factors)
+    for rows in (1, 2, 3, 4, 5, 4, 2):
+        x = np.ones((rows, 6))
+        np.testing.assert_allclose(fmt.apply(factors, x), x @ w.T)
+    assert [key[0] for key in fmt._choices] == [4, 5, 2]

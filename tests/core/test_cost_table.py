@@ -119,14 +119,14 @@ def test_constant_factors_are_not_pulled_back_to():
     assert held.kept == free.kept == 4 * 5 * 3
 
 
-def test_an_operand_alone_is_its_own_result():
-    """No product at all: nothing is done, and the gradient of the result is all that comes on top."""
+def test_an_operand_alone_is_copied():
+    """No product at all: the result and, with gradients, its gradient and the operand's are all that comes on top."""
     path = tn.Path.of_matrix(tn.Network((("i", "j"),), ("i",), ("j",), (("i", 4), ("j", 5))))
-    assert cost(path, gradients=False) == Cost(0, 0, 0, 0, 0, 4 * 20)
-    assert cost(path) == Cost(0, 0, 0, 0, 0, 4 * 2 * 20)
+    assert cost(path, gradients=False) == Cost(0, 0, 4 * 2 * 20, 0, 0, 4 * 2 * 20)
+    assert cost(path) == Cost(0, 0, 4 * 2 * 20, 4 * 2 * 20, 0, 4 * 4 * 20)
 
 
-def test_an_operand_out_of_order_is_copied():
+def test_an_operand_out_of_order_is_copied_once():
     path = tn.Path.of_matrix(tn.Network((("j", "i"),), ("i",), ("j",), (("i", 4), ("j", 5))))
     assert cost(path, gradients=False) == Cost(0, 0, 4 * 2 * 20, 0, 0, 4 * 2 * 20)
     assert cost(path).backward_moved == 4 * 2 * 20

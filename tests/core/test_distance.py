@@ -15,6 +15,7 @@ from networks import NETWORKS, Bare
 from strategies import formats
 
 import tensornet as tn
+from tensornet.testing import LAWS, LawError
 from tensornet.testing._case import Case
 
 # array_api_compat looks classes up through an lru_cache, which Dynamo traces through and warns of: harmless there.
@@ -231,3 +232,22 @@ def test_the_law_can_fail():
     assert law.check(Case(tn.LowRank(4, 3, 2), np, np.float32)) == "holds"
     with pytest.raises(tn.testing.LawError, match="far from A: the distance is"):
         law.check(Case(Doubled(4, 3, 2), np, np.float32))
+
+
+LAW = next(law for law in LAWS if law.name == "distance is that of the dense matrices")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+def test_a_distance_that_sees_no_near_pair_is_caught(dtype, monkeypatch):
+    """In a library without float64, as JAX is unless told otherwise."""
+    case = Case(tn.MPO((2, 3, 2), (3, 2, 2)), np, getattr(np, dtype))
+    monkeypatch.setattr("tensornet._precise.widest", lambda x: x)
+    assert LAW.check(case) == "holds"
+
+    def blind(fmt_a, a, fmt_b, b):
+        found, size = tn.distance(fmt_a, a, fmt_b, b), tn.norm(fmt_a, a)
+        return np.where(found < 5e-5 * size, 0 * found, found)
+
+    monkeypatch.setattr("tensornet._distance.distance", blind)
+    with pytest.raises(LawError, match=r"B near A: the distance is 0.0, and 0.0 the other way round, needed"):
+        LAW.check(case)

@@ -1,6 +1,8 @@
 """MPO and LowRank: the paper's numbers, defaults, truncation, the registry."""
 
 import json
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -121,6 +123,27 @@ def test_registry_names_what_it_has():
     assert formats.get("mpo") is tn.MPO
     assert formats.register(tn.MPO) is tn.MPO  # twice the same is no conflict
     assert formats.from_dict(json.loads(json.dumps(PAPER.to_dict()))) == PAPER
+
+
+def test_a_class_that_is_defined_anew_takes_its_own_place():
+    """As when the cell of a notebook is run again."""
+
+    def cell():
+        @formats.register
+        @dataclass(frozen=True)
+        class Anew(tn.LowRank):
+            name: ClassVar[str] = "test_anew"
+
+        return Anew
+
+    first, second = cell(), cell()
+    assert first is not second
+    assert formats.get("test_anew") is second
+    assert isinstance(formats.from_dict(first(3, 2).to_dict()), second)
+    other = type("Other", (tn.LowRank,), {"name": "test_anew"})
+    with pytest.raises(tn.TensorNetError, match=r"belongs to .*Anew already"):
+        formats.register(other)
+    assert formats.get("test_anew") is second
 
 
 @pytest.mark.parametrize("gauge", ["balanced", "left", "right", "mixed", "identity"])

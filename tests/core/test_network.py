@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import networks
@@ -9,6 +10,8 @@ from strategies import networks
 import tensornet as tn
 from tensornet._contract import contract, pullback
 from tensornet._graph import is_tree, represents_everything, sides
+from tensornet._network import Network
+from tensornet._path import Path
 
 CHAIN = tn.Network((("i", "a"), ("a", "b"), ("b", "j")), ("i",), ("j",), (("i", 4), ("j", 5), ("a", 2), ("b", 3)))
 RING = tn.Network((("i", "a", "b"), ("a", "b", "j")), ("i",), ("j",), (("i", 4), ("j", 5), ("a", 2), ("b", 3)))
@@ -99,3 +102,24 @@ def test_trees_and_loops():
 )
 def test_full_networks_represent_everything(fmt, full):
     assert represents_everything(fmt.network) is full
+
+
+def test_a_network_of_one_factor_has_results_of_its_own():
+    """In NumPy and PyTorch, in lead axes, from transposed memory; and the copy lets gradients through."""
+    rng, fmt = np.random.default_rng(0), tn.MPO((4,), (3,))
+    for make in (np.asarray, torch.asarray):
+        for lead in ((), (2,)):
+            f, g = (make(rng.standard_normal((*lead, *s))) for s in (fmt.shapes[0], fmt.shape))
+            before = [np.asarray(x).copy() for x in (f, g)]
+            w, products = fmt.with_products((f,))
+            pulled = fmt.pullback((f,), g)
+            for made in (fmt.contract((f,)), w, fmt.linearize((f,))[1](g)[0], *pulled, *products):
+                made[...] = 7.0
+            assert all(np.array_equal(x, b) for x, b in zip((f, g), before, strict=True))
+    # its permutation into (i, j) is a view of transposed memory
+    turned = Network((("j", "i"),), ("i",), ("j",), (("i", 4), ("j", 3)))
+    t = np.asfortranarray(rng.standard_normal((3, 4)))
+    assert not np.shares_memory(contract(Path.of_matrix(turned), (t,)), t)
+    f = torch.ones(fmt.shapes[0], requires_grad=True)
+    fmt.contract((f,)).sum().backward()
+    assert torch.equal(f.grad, torch.ones(fmt.shapes[0]))

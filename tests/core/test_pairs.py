@@ -1,11 +1,16 @@
 """Which layer goes with which: rules by hand, laws of all rules, names by layer and by expression."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import tensornet as tn
+from tensornet.generator import generators
+from tensornet.generator._groups import groups
 from tensornet.planning import layer_map, layers_taken, pair_names
+from tensornet.planning._pairs import NUMBER
 
 
 def layers(count, style="layer.{}.w"):
@@ -79,3 +84,70 @@ def test_stacks_follow_the_pairs():
         assert plan.aligned({"fc": (5, 4, 6)}, pairs).teachers == {"fc": "fc"}
     with pytest.raises(tn.TensorNetError, match=r"leave out \[1\] of 2 stacked layers"):
         plan.aligned({"fc": (5, 4, 6)}, {0: 3})
+
+
+# ---- many names -----------------------------------------------------------------------------------------------------
+
+BERT = ("attention.self.query", "attention.self.value", "attention.output.dense", "intermediate.dense", "output.dense")
+
+
+def bert(count):
+    layers = [f"bert.encoder.layer.{i}.{part}.weight" for i in range(count) for part in BERT]
+    return ["bert.embeddings.word_embeddings.weight", *layers, "bert.pooler.dense.weight", "classifier.weight"]
+
+
+def t5(count):
+    """Encoder and decoder of one depth, and inner numbers that both have alike."""
+    return ["shared.weight"] + [
+        f"{side}.block.{i}.layer.{k}.{part}.weight"
+        for side in ("encoder", "decoder")
+        for i in range(count)
+        for k, part in ((0, "SelfAttention.q"), (0, "SelfAttention.o"), (1, "DenseReluDense.wi"))
+    ]
+
+
+def pytree(count):
+    return [f"['layers'][{i}]['mlp']['kernel']" for i in range(count)] + ["['head']['kernel']"]
+
+
+def anew(name, student, teacher, how):
+    """One name at a time, by the definition: the one number of which the counts differ is the layer."""
+    part = re.compile(r"(?<=[.\[_/])\d+(?=[.\]_/])|^\d+(?=[.\]_/])|(?<=[.\[_/])\d+$")
+    ours, theirs = (
+        [[int(n) for n in part.findall(x)] for x in names if part.sub("#", x) == part.sub("#", name)]
+        for names in (student, teacher)
+    )
+    values = [(sorted({x[k] for x in ours}), sorted({x[k] for x in theirs})) for k in range(len(ours[0]))]
+    place = next((k for k, (a, b) in enumerate(values) if len(a) != len(b)), None)
+    if place is None:
+        return name
+    layers, total = values[place]
+    at = list(part.finditer(name))[place]
+    partner = layer_map(len(layers), len(total), how)[layers.index(int(at.group()))]
+    return f"{name[: at.start()]}{total[partner]}{name[at.end() :]}"
+
+
+@pytest.mark.parametrize("how", ["uniform", "skip", "last", "first"])
+@pytest.mark.parametrize("made", [bert, t5, pytree], ids=lambda f: f.__name__)
+def test_names_of_models_are_paired_as_one_by_one(made, how):
+    student, teacher = made(4), made(12)
+    assert pair_names(student, teacher, how) == {name: anew(name, student, teacher, how) for name in student}
+    planned = student[1:-1:2]
+    assert pair_names(student, teacher, how, planned) == {name: anew(name, student, teacher, how) for name in planned}
+
+
+def test_each_name_is_looked_at_a_few_times_only(monkeypatch):
+    """However many there are: 640 against 1,280 took seconds when each was compared with all others."""
+    seen = []
+    for module in ("planning._pairs", "generator._groups"):
+        monkeypatch.setattr(f"tensornet.{module}.kind_of", lambda name: seen.append(name) or NUMBER.sub("#", name))
+    student, teacher = bert(20), bert(40)
+    pair_names(student, teacher, "uniform")
+    assert len(seen) <= 2 * (len(student) + len(teacher))
+    seen.clear()
+    groups(student, teacher, None)
+    assert len(seen) <= 2 * (len(student) + len(teacher))
+    seen.clear()
+    shapes = [dict.fromkeys(names, (8, 8)) for names in (student, teacher)]
+    generators(*shapes)
+    assert len(seen) <= 4 * (len(student) + len(teacher))

@@ -176,6 +176,28 @@ def test_shared_memory_between_factors_is_caught():
         owns_its_memory(Case(Shared(*SIZES), numpy, numpy.float64))
 
 
+def handed_through(self, factors, /):
+    return array_namespace(*factors).reshape(factors[0], self.shape)
+
+
+def pulled_through(self, factors, gradient, /):
+    return (array_namespace(gradient).reshape(gradient, self.shapes[0]),)
+
+
+@pytest.mark.parametrize(
+    ("method", "found"),
+    [
+        ({"contract": handed_through}, r"writing to the result of contract changes factor 0, needed a copy"),
+        ({"pullback": pulled_through}, r"writing to gradient 0 of pullback changes the gradient of W, needed a copy"),
+    ],
+    ids=["contract", "pullback"],
+)
+def test_a_result_that_is_an_operand_is_caught(method, found):
+    fmt = dataclasses.dataclass(frozen=True)(type("Through", (tn.MPO,), {"name": "bug_through", **method}))((4,), (3,))
+    with pytest.raises(LawError, match=f"'factors own their memory': {found}"):
+        check_format(fmt, only=["factors own their memory"])
+
+
 @pytest.mark.parametrize(("part", "value"), [("SWEEPS", 1), ("TOL", 0.5)])
 def test_a_search_cut_short_is_caught(part, value, monkeypatch):
     monkeypatch.setattr(f"tensornet.fitting._fit.{part}", value)

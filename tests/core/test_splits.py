@@ -1,5 +1,6 @@
 """Sizes by hand: how they split, which are offered for those that do not, and which shapes and ranks are refused."""
 
+import json
 import math
 
 import numpy as np
@@ -40,6 +41,32 @@ def test_the_next_even_size():
     assert [even_size(n) for n in range(1, 20)] == [4, 4, 4, 4, 6, 6, 8, 8, 9, 12, 12, 12, 15, 15, 15, 16, 18, 18, 20]
     assert [even_size(n, 3) for n in (1, 4, 5, 8, 9, 13, 17, 19)] == [4, 4, 8, 8, 12, 16, 18, 24]
     assert (even_size(30522), even_size(30522, 3)) == (30523, 30525)
+    assert [even_size(n, 1) for n in (1, 3, 7, 30522)] == [1, 3, 7, 30522]
+
+
+def test_nothing_is_padded_where_nothing_splits():
+    assert tn.Tucker.for_shape((64, 3, 3, 3), pad=True, rank=2) == tn.Tucker.for_shape((64, 3, 3, 3), rank=2)
+    assert tn.CP.for_shape((7, 5), pad=True) == tn.CP.for_shape((7, 5))
+    assert tn.CP.for_shape((7, 5), modes=2, pad=True).inner.shape == (8, 6)
+
+
+def test_sizes_of_other_libraries_become_plain_integers():
+    four, six = np.int64(4), np.int32(6)
+    made = [tn.LowRank(four, six), tn.Padded(tn.LowRank(8, 8), (four, six)), tn.Kronecker((four, 1), (six, 2))]
+    made += [
+        tn.MPO((four, 1), (six, 2)),
+        tn.CP((four,), (six,)),
+        tn.Tucker((four,), (six,)),
+        tn.Monarch((four, 2), (six, 2)),
+    ]
+    made += [
+        tn.BlockTensorTrain((four, 2), (six, 2)),
+        tn.TensorRing((four, 2), (six, 2)),
+        tn.ConvMPO((four,), (six,), (four,)),
+    ]
+    for fmt in made:
+        assert tn.formats.from_dict(json.loads(json.dumps(fmt.to_dict()))) == fmt
+        assert "np." not in repr(fmt)
 
 
 @pytest.mark.parametrize(
@@ -214,3 +241,4 @@ def test_an_mpo_says_which_side_is_wrong():
         assert str(fmt.shape_error(shape)) == f"{said} MPO.for_shape({shape[-2:]})"
     both = str(fmt.shape_error((6, 4)))
     assert both.count("multiply to") == 2
+    assert "got a weight of shape (3, 4, 6), needed (…, 4, 6), because" in str(fmt.shape_error((3, 4, 6)))  # no side is

@@ -16,6 +16,11 @@ def with_(**changes):
 
 CASES = {
     # options and shapes
+    "a stack": (
+        lambda: tn.plan({"w": (5, 16, 16)}, {"w": tn.MPO((4, 4), (4, 4))}),
+        r"plan: w has shape \(5, 16, 16\), and MPO is of \(16, 16\), needed a format of all 3 axes, because .* not of stacks; "
+        r"take one with a kernel, e.g. ConvMPO.for_shape\(\(5, 16, 16\)\), or leave it out",
+    ),
     "budget too small": (
         lambda: tn.plan({"a": (4, 6), "b": (48, 64)}, scale=0.01),
         r"plan: a \(4, 6\): MPO.for_shape: .*'scale': 0.01.* allows 0 parameters, needed at least",

@@ -87,6 +87,14 @@ CASES = {
         r"'values/bias' of dtype complex128 cannot be saved, needed a printable name .* and real floats",
     ),
     "integers": (lambda: save(values={"n": (np.zeros(2, int),)}, formats={}, moments={}), r"'values/n' of dtype int64"),
+    "one name for two": (
+        lambda: save(values={"w": VALUES["w"], "w.0": (np.full((4, 2), 7.0),)}, moments={}),
+        r"Run: two arrays would be saved as 'values/w.0', needed a name for each, .*; rename a weight with run.renamed",
+    ),
+    "moments called values": (
+        lambda: save(formats={}, values={"b": (np.zeros(2),)}, moments={"values": {"b": (np.ones(2),)}}),
+        r"two arrays would be saved as 'values/b'",
+    ),
     "path": (lambda: save(values={"../n": (np.zeros(2),)}, formats={}, moments={}), r"'values/../n' of dtype float64"),
     "foreign": (lambda: load(lambda h, _: h.pop("__metadata__") and None), rf"have no 'tensornet.run', .*{WHOLE}"),
     "version": (

@@ -99,9 +99,13 @@ CASES = {
         lambda: formats.register(type("Mine", (tn.LowRank,), {"name": "mpo"})),
         "the name 'mpo' belongs to MPO already; .* give Mine another name",
     ),
+    "a format without a name": (
+        lambda: formats.register(type("Nameless", (tn.Format,), {})),
+        r"Nameless has no name, needed .*, because files and plans .*; write name: ClassVar\[str\]",
+    ),
     "no such format": (
         lambda: formats.get("no_such"),
-        "there is no format 'no_such'; there are .*low_rank, .*mpo, .*choose one",
+        "there is no format 'no_such'; there are .*low_rank, .*mpo, .*choose one of them, or import the module that",
     ),
     "no format named": (lambda: formats.from_dict({}), "there is no format ''; there are"),
     "other fields": (
@@ -275,6 +279,12 @@ CASES = {
     "kind of gauge": (
         lambda: testing.assert_gauge_invariant(lambda f: 0.0, FMT, FACTORS, kinds=["unitary"]),
         "unknown kind of gauge 'unitary'; there are orthogonal, invertible, decompose",
+    ),
+    "no other gauge": (
+        lambda: testing.assert_gauge_invariant(
+            lambda f: 0.0, tn.MPO((4,), (3,)), [np.ones((1, 4, 3, 1))], kinds=["orthogonal"]
+        ),
+        "none of the gauges of kinds orthogonal moves these factors, needed one that does, because .*; take a format with",
     ),
     "no library": (lambda: without_libraries(), "found neither array_api_strict nor numpy, .* pass yours as xp="),
 }

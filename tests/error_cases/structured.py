@@ -10,6 +10,18 @@ TABLE = tn.MPO((2, 3), (2, 2), (2,))
 ROWS = TABLE.sample(np.ones)
 
 CASES = {
+    "left of nothing, padded": (
+        lambda: tn.Kronecker.for_shape((10, 10), left=(0, 2), pad=True),
+        r"Kronecker.for_shape: left=\(0, 2\), needed 2 positive integers, because each is the size of an index; pass",
+    ),
+    "no modes, padded": (
+        lambda: tn.CP.for_shape((7, 5), modes=0, pad=True),
+        r"CP.for_shape: modes=0, needed an integer of at least 1",
+    ),
+    "a size that is no integer": (
+        lambda: tn.Padded(tn.LowRank(4, 6), (3.5, 5)),
+        r"Padded: size \(3.5, 5\) in a format of \(4, 6\), needed positive sizes \(out, in\) that are not larger",
+    ),
     "swapped in norm": (lambda: tn.norm(ROWS, TABLE), "norm: got a tuple where a Format is needed, .* swap the two"),
     "swapped in distance": (lambda: tn.distance(TABLE, TABLE, ROWS, ROWS), "distance: got a tuple where a Format"),
     "swapped in truncate": (lambda: tn.truncate(ROWS, TABLE, max_bond=1), "truncate: got a tuple where a Format"),

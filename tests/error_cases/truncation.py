@@ -77,6 +77,10 @@ CASES = {
         lambda: tn.suggest({"a": FMT}, {"a": FACTORS}, num_params=20, importance={"a": -1.0}),
         "importance of a, needed numbers ≥ 0",
     ),
+    "NaN in a factor": (
+        lambda: tn.truncate(FMT, [f * np.nan for f in FACTORS], max_bond=1),
+        r"truncate: factor 0 of shape \(1, 2, 2, 4\) has 16 NaN or Inf entries, needed numbers, because .* repair the weight",
+    ),
     "loops": (ring, "is no tree of bonds, needed one, .* fit a smaller format to the matrix instead"),
     "identity of a truncated network": (
         identity,
