@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from .._arrays import Array, checked_weight, namespace, nonzero
 from .._blocks import reshare, unshare
 from .._distance import distance
-from .._format import Format
+from .._format import Format, check_is_format
 from .._gauge import Gauge
 from .._graph import is_tree
 from .._hierarchical import gauged, uncut
@@ -95,6 +95,7 @@ def approximate(
     """`truncate` of a dense w (*lead, *fmt.shape), which is never decomposed in full: fmt says the modes, not the bonds (of a
     network that is fitted, it says the most there may be).
     """
+    check_is_format("approximate", fmt)
     fitted = not is_tree(fmt.network.unshared)
     full = fmt if fitted or not fmt.network.bonds else fmt.resized(full_sizes(fmt.network))
     target = Target.of("approximate", full, eps=eps, max_bond=max_bond, num_params=num_params, to=to)

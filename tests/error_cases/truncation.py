@@ -61,6 +61,10 @@ CASES = {
         lambda: tn.approximate(tn.CP((4,), (3,), 2, (3,)), np.ones((4, 3, 3)), num_params=9),
         "needed what CP can reach, 10 parameters with all sizes 1, .* or take a larger format",
     ),
+    "a weight in the place of the format": (
+        lambda: tn.approximate(np.ones((4, 4)), FMT, max_bond=1),
+        "approximate: got a ndarray where a Format is needed, because .*; swap the two",
+    ),
     "no weight": (
         lambda: tn.suggest({"a": FMT}, {}, num_params=99),
         "suggest: a has a format, but no weight was given",
