@@ -67,7 +67,9 @@ def test_laws_hold_under_jit(fmt, dtype, jitted):
     check_format(fmt, xp=xp, dtype=getattr(xp, dtype), only=only)
 
 
-@pytest.mark.parametrize("fmt", [tn.MPO((2, 1), (1, 3)), *([tn.CP((2,), (3,), 1, (2,))] if EVERYTHING else [])], ids=str)
+@pytest.mark.parametrize(
+    "fmt", [tn.MPO((2, 1), (1, 3)), *([tn.CP((2,), (3,), 1, (2,))] if EVERYTHING else [])], ids=str
+)
 def test_laws_hold_eagerly(fmt):
     xp = BY_NAME["jax"].xp
     check_format(fmt, xp=xp, dtype=xp.float64)
