@@ -1,14 +1,11 @@
 """Names and shapes of a checkpoint's tensors, from the headers of its safetensors files: no weight is read."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from tensornet import TensorNetError
 from tensornet.files._folder import weight_files
 from tensornet.files._header import LIMIT, Unreadable, parsed
-
-EMBEDDINGS = ("wte", "wpe", "shared")  # of GPT-2 and T5, whose names do not say that they are
 
 Shape = tuple[int, ...]
 
@@ -30,11 +27,6 @@ def shapes(path: Path) -> dict[str, Shape]:
                 f"download or write it again"
             ) from error
     return found
-
-
-def embeddings(names: Iterable[str]) -> list[str]:
-    """Those that are tables of embeddings, as far as names tell: a file does not say of which layer a matrix is."""
-    return [n for n in names if any("emb" in part.lower() or part in EMBEDDINGS for part in n.split("."))]
 
 
 def _header(path: Path) -> dict[str, Shape]:

@@ -6,8 +6,9 @@ from typing import Any
 
 import tensornet as tn
 from tensornet.planning import Rules
+from tensornet.planning._embeddings import embeddings
 
-from .checkpoint import embeddings, shapes
+from .checkpoint import shapes
 
 
 def plan_of(path: Path, rules: Sequence[str], format: str, options: dict[str, Any]) -> tn.Plan:
@@ -21,10 +22,9 @@ def plan_of(path: Path, rules: Sequence[str], format: str, options: dict[str, An
     matrices = [name for name, shape in found.items() if len(shape) == 2 and name.split(".")[-1] == "weight"]
     tables = embeddings(matrices)
     linear = [name for name in matrices if name not in tables]
-    skipped = dict.fromkeys(tables, "an embedding, by its name; a rule of its own takes it")
     given = {name: value for name, value in options.items() if value is not None}
     if list(rules) == ["all-linear"]:
-        return tn.plan(found, "all-linear", format=format, linear=linear, skipped=skipped, **given)
+        return tn.plan(found, "all-linear", format=format, linear=linear, skipped=tables, **given)
     by_rule: Rules = dict.fromkeys(rules, format)
     return tn.plan(found, by_rule, format=format, linear=linear, **given)
 

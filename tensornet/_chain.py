@@ -46,7 +46,7 @@ def fill(who: str, w: Array, modes: Sizes, bonds: Sizes, gauge: Gauge, centre: i
         )
     if gauge == "identity":
         return embed(w, modes)
-    w, exponent = mantissa(w)  # no square of these over- or underflows, and no bit is lost
+    w, exponent = mantissa(w, w.ndim - 1)  # no square of these over- or underflows, and no bit is lost
     if gauge == "balanced":
         return _balanced(*schmidt(w, modes, bonds), at, exponent)
     factors = sweep(embed(w, modes) if full else schmidt(w, modes, bonds)[0], at, centre)

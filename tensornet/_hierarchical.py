@@ -7,7 +7,7 @@ away, at most √(bonds) times the error of the best factors there are (Grasedyc
 import math
 from dataclasses import replace
 
-from ._arrays import Array, namespace
+from ._arrays import Array
 from ._blocks import reshare, unshare
 from ._errors import TensorNetError
 from ._gauge import Gauge
@@ -31,8 +31,8 @@ def fill(who: str, network: Network, w: Array, gauge: Gauge, central: int | None
             )
         made = embed(whole, w)[0]
     else:
-        unit, exponent = mantissa(namespace(w).reshape(w, (*w.shape[:-2], -1)))
-        links, sweep = uncut(whole, namespace(w).reshape(unit, tuple(w.shape)), Triangle())
+        unit, exponent = mantissa(w, w.ndim - 2)
+        links, sweep = uncut(whole, unit, Triangle())
         stands = dict(links.stands)
         kept = {stands[b]: network.size[b] for b in full}
         sweep.run(lambda bond, _: kept[bond])

@@ -6,14 +6,13 @@ classic QR sweep (Oseledets 2011, doi 10.1137/090752286, sec. 3); loops and indi
 rule.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 
 from ._arrays import Array, namespace
 from ._contract import multiply, permute
 from ._format import Format, check_is_format
 from ._pair import Indices, Pair, volume
-from ._precise import frobenius, mantissa, precise
+from ._precise import frobenius, precise, units
 
 
 def norm(fmt: Format, factors: Sequence[Array], /) -> Array:
@@ -36,12 +35,10 @@ def network_norm(
 ) -> Array:
     """‖·‖_F (*lead,) of the contraction of `arrays` (*lead, …), which carry the indices `factors`, to `output`."""
     xp, sizes, lead = namespace(*arrays), dict(size), arrays[0].ndim - len(factors[0])
-    live, total = [], 0.0
-    for indices, array in zip(factors, arrays, strict=True):
-        kept, shape = tuple(i for i in indices if sizes[i] > 1), tuple(array.shape[:lead])
-        unit, exponent = mantissa(xp.reshape(array, (*shape, math.prod([sizes[i] for i in kept]))))
-        live.append((kept, xp.reshape(unit, (*shape, *(sizes[i] for i in kept)))))
-        total = total + exponent
+    live, (arrays, total) = [], units(arrays, lead)
+    for indices, unit in zip(factors, arrays, strict=True):
+        kept = tuple(i for i in indices if sizes[i] > 1)
+        live.append((kept, xp.reshape(unit, (*unit.shape[:lead], *(sizes[i] for i in kept)))))
     opened = list(output)
     while len(live) > 1:
         live = [_compressed(n, live, opened, sizes) for n in range(len(live))]

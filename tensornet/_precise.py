@@ -16,7 +16,7 @@ def precise(arrays: Sequence[Array]) -> list[Array]:
 def frobenius(x: Array, lead: int) -> Array:
     """√Σ|x|² over all axes but the first `lead`, safe where the squares overflow or vanish."""
     xp = namespace(x)
-    unit, exponent = mantissa(xp.reshape(x, (*x.shape[:lead], math.prod([*x.shape[lead:]]))))
+    unit, exponent = mantissa(_flat(x, lead), lead)
     return xp.sqrt(xp.sum(abs2(unit), axis=-1)) * 2.0**exponent
 
 
@@ -40,10 +40,20 @@ def at_the_ends(exponent: Array, entries: int) -> Array:
     return 2 * (xp.ceil(over / 2) + xp.floor(under / 2))
 
 
-def mantissa(flat: Array) -> tuple[Array, Array]:
-    """flat (*lead, n) / 2^e and e (*lead,), such that its largest entry is about 1."""
-    xp = namespace(flat)
-    largest = xp.max(xp.abs(flat), axis=-1)
+def mantissa(x: Array, lead: int) -> tuple[Array, Array]:
+    """x (*lead, …) / 2^e and e (*lead,), such that its largest entry is about 1."""
+    xp = namespace(x)
+    largest = xp.max(xp.abs(_flat(x, lead)), axis=-1)
     usual = largest >= xp.finfo(largest.dtype).smallest_normal  # zero has no exponent
     exponent = xp.floor(xp.log2(xp.where(usual, largest, xp.ones_like(largest))))
-    return shifted(flat, -exponent), exponent  # XLA divides by multiplying with the inverse, which may be none
+    return shifted(x, -exponent), exponent  # XLA divides by multiplying with the inverse, which may be none
+
+
+def units(arrays: Sequence[Array], lead: int) -> tuple[list[Array], Array]:
+    """Each array (*lead, …) with its largest entry about 1, and the power of 2 (*lead,) that their product lacks."""
+    made, exponents = zip(*(mantissa(x, lead) for x in arrays), strict=True)
+    return list(made), sum(exponents)
+
+
+def _flat(x: Array, lead: int) -> Array:
+    return namespace(x).reshape(x, (*x.shape[:lead], math.prod([*x.shape[lead:]])))

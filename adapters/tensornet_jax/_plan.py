@@ -8,11 +8,11 @@ import jax.numpy as jnp
 
 import tensornet as tn
 from tensornet.planning import Rules
+from tensornet.planning._embeddings import embeddings
 
 from ._tree import named_leaves
 
 KERNEL = r"(.*[.])?kernel"
-EMBEDDINGS = ("wte", "wpe", "shared")  # of GPT-2 and T5, whose names do not say that they are
 
 
 def plan(
@@ -40,16 +40,12 @@ def plan(
     others = {n: s for n, s in shapes.items() if len(s) > 2 and (rules == "all-linear" or n in stored)}
     skipped |= {n: f"no matrix, but {len(s)} axes" for n, s in others.items() if n not in skipped}
     out_in = {n: s[::-1] if n in turned else s for n, s in shapes.items() if n not in skipped}
-    embeddings = {n for n, s in out_in.items() if len(s) == 2 and _is_embedding(n)}
-    linear = [n for n, s in out_in.items() if len(s) == 2 and n not in embeddings]
+    matrices = [n for n, s in out_in.items() if len(s) == 2]
+    tables = embeddings(matrices)
+    linear = [n for n in matrices if n not in tables]
     if rules == "all-linear":
-        skipped |= dict.fromkeys(embeddings, "an embedding, by its name; a rule of its own takes it")
+        skipped |= tables
     return tn.plan(out_in, rules, linear=linear, skipped=skipped, transposed=turned, stacked=layers, **options)
-
-
-def _is_embedding(name: str) -> bool:
-    """As far as names tell, and as `opdf plan` has it: a pytree does not say of which layer a matrix is."""
-    return any("emb" in part.lower() or part in EMBEDDINGS for part in name.split("."))
 
 
 def _layers(arrays: Mapping[str, Any], stacked: str | None) -> dict[str, int]:

@@ -4,14 +4,13 @@ Across a bond W = Σ_j A_j ⊗ M_j. Rounding moves each slice by eps of its own 
 so W by eps·√Σ_j ‖A_j‖²‖M_j‖². Where the slices of one side are orthogonal, as in every gauge of `decompose`, that is eps·‖W‖.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .._arrays import Array, abs2, is_complex, namespace, nonzero
 from .._format import Format
 from .._network import Network
-from .._precise import frobenius, mantissa
+from .._precise import frobenius, units
 from .._tree import Tree, largest
 from .._unfold import along, overlap, scaled, tall
 
@@ -76,10 +75,9 @@ def norm_of_terms(network: Network, factors: Sequence[Array], lead: int, *, cohe
 
 def norm_of_products(fmt: Format, factors: Sequence[Array], lead: int) -> Array:
     """√Σ |Π_k T_k|² (*lead,) over all products whose sums the entries are; of networks that no bond cuts in two."""
-    xp, units, total = namespace(*factors), [], 0.0
-    for f in factors:
-        unit, exponent = mantissa(xp.reshape(f, (*f.shape[:lead], math.prod([*f.shape[lead:]]))))
-        units.append(abs2(xp.reshape(unit, tuple(f.shape))))
-        total = total + exponent
-    squares, half = fmt.contract(units), 2.0 ** (total / 2)  # twice, because 2**total alone may overflow
+    xp, (made, total) = namespace(*factors), units(factors, lead)
+    squares, half = (
+        fmt.contract([abs2(x) for x in made]),
+        2.0 ** (total / 2),
+    )  # twice, because 2**total alone may overflow
     return xp.sqrt(xp.sum(squares, axis=tuple(range(lead, squares.ndim)))) * half * half

@@ -1,6 +1,5 @@
 """truncate and approximate: a smaller format of a weight, with a certificate."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +12,7 @@ from .._graph import is_tree
 from .._hierarchical import gauged, uncut
 from .._links import Links
 from .._norm import norm
-from .._precise import frobenius, mantissa, precise, shifted
+from .._precise import frobenius, mantissa, precise, shifted, units
 from .._sweep import Sweep
 from .._tree import Tree, canonical, full_sizes, largest
 from ._finite import refuse_nonfinite_parts
@@ -62,7 +61,7 @@ def truncate(
     network, moved = unshare(fmt.network, wide)
     links = Links.of(network)
     root = largest(links.network)
-    moved, exponent = _units(moved, lead)
+    moved, exponent = units(moved, lead)
     kept = links.without(moved)
     terms = norm_of_terms(links.network, kept, lead)
     if links.taken:  # links may cancel among themselves
@@ -106,7 +105,7 @@ def approximate(
     if fitted:
         return refit(target, wide, gauge, precision)
     lead = w.ndim - len(fmt.shape)
-    (wide,), exponent = _units([wide], lead)
+    wide, exponent = mantissa(wide, lead)
     links, sweep = uncut(full.network, full._as_matrix(wide), precision.reduction)
     made, relative_to_w = _swept(target, _Start(links, sweep, lead, exponent, None, None), precision, gauge)
 
@@ -115,16 +114,6 @@ def approximate(
         return relative_to_w(frobenius(rest, lead), exponent)
 
     return Truncation(*made, measured)
-
-
-def _units(factors: Sequence[Array], lead: int) -> tuple[list[Array], Array]:
-    """Factors (*lead, …) whose largest entries are about 1, and the power of 2 (*lead,) that they lack together."""
-    xp, made, total = namespace(*factors), [], 0.0
-    for f in factors:
-        unit, exponent = mantissa(xp.reshape(f, (*f.shape[:lead], math.prod([*f.shape[lead:]]))))
-        made.append(xp.reshape(unit, tuple(f.shape)))
-        total = total + exponent
-    return made, total
 
 
 def _seen(fmt: Format, factors: Sequence[Array], exponent: Array) -> Array | None:
@@ -152,9 +141,7 @@ class _Start:
         """With a root whose largest entry is about 1, so that no norm of it overflows where W does not."""
         if precision.squares:
             return self
-        xp, root = namespace(self.exponent), self.sweep.factors[self.sweep.tree.root]
-        shape = tuple(root.shape[: self.lead])
-        _, found = mantissa(xp.reshape(root, (*shape, math.prod([*root.shape[self.lead :]]))))
+        _, found = mantissa(self.sweep.factors[self.sweep.tree.root], self.lead)
         self.sweep.shift(-found)
         seen, terms = (None if x is None else shifted(x, -found) for x in (self.seen, self.terms))
         return replace(self, exponent=self.exponent + found, seen=seen, terms=terms)

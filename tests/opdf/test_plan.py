@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import save_file
 
 import tensornet as tn
-from opdf.checkpoint import embeddings, shapes
+from opdf.checkpoint import shapes
 from opdf.planned import plan_of, summary
+from tensornet.planning._embeddings import embeddings
 
 TENSORS = {
     "model.embed_tokens.weight": (100, 32),
@@ -109,7 +110,7 @@ def test_all_linear_is_matrices_that_are_no_embeddings(folder):
     assert made["model.layers.0.mlp.up.weight"] == tn.MPO.for_shape((64, 32), cores=3)
     assert "an embedding" in made.skipped["model.embed_tokens.weight"]
     assert summary(made) == "2 weights: 4,096 parameters dense, 8,192 in factors (× 2)"
-    assert embeddings(["transformer.wte.weight", "bert.embeddings.word.weight", "h.0.attn.weight"]) == [
+    assert list(embeddings(["transformer.wte.weight", "bert.embeddings.word.weight", "h.0.attn.weight"])) == [
         "transformer.wte.weight",
         "bert.embeddings.word.weight",
     ]
