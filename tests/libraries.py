@@ -29,7 +29,7 @@ class Library:
 
 LIBRARIES = (
     Library("strict", "array_api_strict", 10),
-    Library("numpy", "array_api_compat.numpy", 25),
+    Library("numpy", "array_api_compat.numpy", 15),
     Library("torch", "array_api_compat.torch", 15),
     Library("jax", "jax.numpy", 2),
 )

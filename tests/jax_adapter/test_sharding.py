@@ -23,7 +23,7 @@ SCRIPT = Path(__file__).with_name("sharded_run.py")
 def ran(request):
     environment = {
         **os.environ,
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+        "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8",  # the suite's, and devices
         "JAX_ENABLE_X64": "0",
         "NPROC": "32",  # threads of XLA's pool: eight devices that wait for each other take eight, and the SVD wants more
     }
