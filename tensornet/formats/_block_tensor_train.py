@@ -14,7 +14,7 @@ from .._splits import split_in_two
 from ._chained import fill
 from ._padded import padded
 from ._registry import register
-from ._sizing import capped, check_matrix, is_rank, positive, sized
+from ._sizing import capped, check_matrix, is_rank, plain, positive, sized
 
 
 @register
@@ -43,8 +43,7 @@ class BlockTensorTrain(Format):
         for field in ("rows", "cols"):
             object.__setattr__(self, field, positive("BlockTensorTrain", field, getattr(self, field), 2))
         full = min(self._block)
-        if self.rank is None:
-            object.__setattr__(self, "rank", full)
+        object.__setattr__(self, "rank", full if self.rank is None else plain(self.rank))
         if not is_rank(self.rank, full):
             raise TensorNetError(
                 f"BlockTensorTrain: rank={self.rank!r}, needed an integer in 1…{full}, because the blocks are "

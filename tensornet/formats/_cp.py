@@ -17,7 +17,7 @@ from ..fitting import balanced, searched
 from ._modes import Moded, split
 from ._padded import padded
 from ._registry import register
-from ._sizing import is_rank, sized
+from ._sizing import is_rank, plain, sized
 
 
 @register
@@ -46,8 +46,7 @@ class CP(Moded):
 
     def __post_init__(self) -> None:
         self._resolve_modes()
-        if self.rank is None:
-            object.__setattr__(self, "rank", self.full_rank)
+        object.__setattr__(self, "rank", self.full_rank if self.rank is None else plain(self.rank))
         if not is_rank(self.rank, self.full_rank):
             raise TensorNetError(
                 f"CP: rank {self.rank!r} of modes {self.modes}, needed an integer in 1…{self.full_rank}, because so many terms "

@@ -15,7 +15,7 @@ from .._splits import split_in_two
 from ._chained import fill
 from ._padded import padded
 from ._registry import register
-from ._sizing import capped, check_matrix, is_rank, positive, sized
+from ._sizing import capped, check_matrix, is_rank, plain, positive, sized
 
 
 @register
@@ -44,8 +44,7 @@ class Kronecker(Format):
         for field in ("left", "right"):
             object.__setattr__(self, field, positive("Kronecker", field, getattr(self, field), 2))
         full = min(self._modes)
-        if self.terms is None:
-            object.__setattr__(self, "terms", full)
+        object.__setattr__(self, "terms", full if self.terms is None else plain(self.terms))
         if not is_rank(self.terms, full):
             raise TensorNetError(
                 f"Kronecker: terms={self.terms!r}, needed an integer in 1…{full}, because so many products of {self.left} and "

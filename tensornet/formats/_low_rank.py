@@ -12,7 +12,7 @@ from .._gauge import Gauge, orthogonal_centre
 from .._network import Network
 from ._chained import fill
 from ._registry import register
-from ._sizing import capped, check_matrix, is_rank, positive, sized
+from ._sizing import capped, check_matrix, is_rank, plain, positive, sized
 
 
 @register
@@ -37,8 +37,7 @@ class LowRank(Format):
         for field, size in zip(("out", "in_"), positive("LowRank", "(out, in_)", (self.out, self.in_), 2), strict=True):
             object.__setattr__(self, field, size)
         full = min(self.out, self.in_)
-        if self.rank is None:
-            object.__setattr__(self, "rank", full)
+        object.__setattr__(self, "rank", full if self.rank is None else plain(self.rank))
         if not is_rank(self.rank, full):
             raise TensorNetError(
                 f"LowRank: rank {self.rank!r} of a {self.out} × {self.in_} matrix, needed an integer in 1…{full}, because a "

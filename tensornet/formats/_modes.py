@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from math import prod
+from numbers import Integral
 
 from .._arrays import Array, namespace
 from .._errors import TensorNetError
@@ -61,7 +62,7 @@ class Moded(Format):
 
 def split(who: str, shape: tuple[int, ...], modes: int) -> Split:
     """Rows and cols of `shape` (out, in, *kernel) as `modes` modes each."""
-    if len(shape) < 2 or not all(isinstance(n, int) and n > 0 for n in shape):
+    if len(shape) < 2 or not all(isinstance(n, Integral) and n > 0 for n in shape):
         raise TensorNetError(
             f"{who}: shape {shape}, needed (out, in) or (out, in, *kernel), positive integers, because rows and columns are "
             f"told apart; pass both"
@@ -70,4 +71,5 @@ def split(who: str, shape: tuple[int, ...], modes: int) -> Split:
         raise TensorNetError(
             f"{who}: modes={modes!r}, needed an integer of at least 1, into how many modes rows and columns are split; pass one"
         )
-    return split_evenly(shape[0], modes), split_evenly(shape[1], modes), tuple(shape[2:])
+    out, in_, *kernel = (int(n) for n in shape)
+    return split_evenly(out, modes), split_evenly(in_, modes), tuple(kernel)

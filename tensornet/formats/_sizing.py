@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from math import inf, prod
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, SupportsIndex, TypeVar
 
 from .._errors import TensorNetError
@@ -21,6 +21,7 @@ def sized(
     num_params  at most so many parameters
     scale       at most this share of the dense parameters
     """
+    rank = plain(rank)
     given = {k: v for k, v in (("rank", rank), ("num_params", num_params), ("scale", scale)) if v is not None}
     if len(given) > 1:
         raise TensorNetError(
@@ -52,7 +53,7 @@ def capped(full: F) -> Callable[[int | None], F]:
 
 def check_matrix(who: str, shape: tuple[int, ...]) -> None:
     """Refuse the shape of a vector or of a kernel where the format is of matrices."""
-    if len(shape) != 2 or not all(isinstance(n, int) and n > 0 for n in shape):
+    if len(shape) != 2 or not all(isinstance(n, Integral) and n > 0 for n in shape):
         raise TensorNetError(
             f"{who}: shape {shape}, needed (rows, cols), two positive integers, because this format is of a matrix; pass both"
         )
@@ -60,7 +61,7 @@ def check_matrix(who: str, shape: tuple[int, ...]) -> None:
 
 def check_kernel(who: str, shape: tuple[int, ...]) -> None:
     """Refuse the shape of a matrix where the format is of kernels."""
-    if len(shape) < 3 or not all(isinstance(n, int) and n > 0 for n in shape):
+    if len(shape) < 3 or not all(isinstance(n, Integral) and n > 0 for n in shape):
         raise TensorNetError(
             f"{who}: shape {shape}, needed (out, in, *kernel), positive integers, because this format is of a convolution's "
             f"kernel; pass all of them, or take a format of matrices"
@@ -70,6 +71,11 @@ def check_kernel(who: str, shape: tuple[int, ...]) -> None:
 def is_rank(rank: Any, full: float = inf) -> bool:
     """Whether `rank` is an integer in 1…full: a larger one has directions that carry nothing."""
     return isinstance(rank, int) and not isinstance(rank, bool) and 1 <= rank <= full
+
+
+def plain(number: Any) -> Any:
+    """An integer of NumPy, as ranks are that were counted, as Python's; anything else as it is, for `is_rank` to judge."""
+    return int(number) if isinstance(number, Integral) and not isinstance(number, bool) else number
 
 
 def positive(who: str, field: str, sizes: Any, count: int | None = None) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from .._unfold import along
 from ._modes import Moded, split
 from ._padded import padded
 from ._registry import register
-from ._sizing import is_rank, sized
+from ._sizing import is_rank, plain, sized
 
 SWEEPS = 5  # of HOOI; fixed, so that decompose can be compiled
 
@@ -50,7 +50,7 @@ class Tucker(Moded):
         self._resolve_modes()
         if self.ranks is None:
             object.__setattr__(self, "ranks", full_ranks(self.modes))
-        object.__setattr__(self, "ranks", tuple(self.ranks))
+        object.__setattr__(self, "ranks", tuple(plain(r) for r in self.ranks))
         core = [m if r is None else r for m, r in zip(self.modes, self.ranks, strict=False)]
         good = len(self.ranks) == len(self.modes) and all(
             is_rank(r) and r <= min(m, prod(core) // r)

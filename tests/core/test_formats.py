@@ -162,3 +162,15 @@ def test_exact_at_the_size_of_bert(library, gauge):
 
 def test_sizes_of_numpys_integers_are_taken():
     assert tn.MPO(tuple(np.asarray([2, 2])), (2, 3)) == tn.MPO((2, 2), (2, 3))
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in formats.names() if formats.get(n).__module__.startswith("tensornet.") and n != "padded"]
+)
+def test_ranks_and_shapes_that_numpy_counted_are_taken(name):
+    """np.linalg.matrix_rank and (s > tol).sum() are no int of Python's."""
+    cls = formats.get(name)
+    shape = (12, 8, 3) if name == "conv_mpo" else (12, 8)
+    counted = cls.for_shape(tuple(np.asarray(shape)), rank=np.int64(2))
+    assert counted == cls.for_shape(shape, rank=2)
+    assert json.loads(json.dumps(counted.to_dict())) == json.loads(json.dumps(cls.for_shape(shape, rank=2).to_dict()))
