@@ -72,10 +72,10 @@ def train(
         if not at["step"] and (start := engine.probe()):
             for tracker in (metrics, *trackers):
                 tracker.log({"step": 0, **start})
-        for step in range(at["step"], steps.total):
+        for step, rows in enumerate(steps.since(at["step"]), at["step"]):
             begun = time.perf_counter()
             lr = rate(training, step, steps.total, engine.switch)
-            record = engine.step(steps.rows(step), step, lr)
+            record = engine.step(rows, step, lr)
             _check(record, step)
             took = time.perf_counter() - begun
             times.add(step, took)

@@ -1,5 +1,6 @@
 """Which examples a step takes, and which steps are evaluated: functions of the seed alone, so that resuming needs no state."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -50,10 +51,17 @@ class Steps:
 
     def rows(self, step: int) -> NDArray[np.int64]:
         """The examples of a step, counted from 0."""
-        start = step * self.batch
-        taken = [self._pass(n) for n in range(start // self.examples, (start + self.batch - 1) // self.examples + 1)]
-        first = start % self.examples
-        return np.concatenate(taken)[first : first + self.batch]
+        return next(self.since(step))
+
+    def since(self, step: int) -> Iterator[NDArray[np.int64]]:
+        """`rows` of this step and of all after it; each pass is drawn once."""
+        drawn: dict[int, NDArray[np.int64]] = {}
+        for start in range(step * self.batch, self.total * self.batch, self.batch):
+            numbers = range(start // self.examples, (start + self.batch - 1) // self.examples + 1)
+            drawn = {n: drawn[n] if n in drawn else self._pass(n) for n in numbers}
+            stream = drawn[numbers[0]] if len(drawn) == 1 else np.concatenate(list(drawn.values()))
+            first = start % self.examples
+            yield stream[first : first + self.batch]
 
     def epoch(self, step: int) -> float:
         return step * self.batch / self.examples

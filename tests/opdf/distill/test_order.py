@@ -41,6 +41,16 @@ def test_texts_are_grouped_where_that_is_asked_for(asked):
     assert (np.mean([p.mean() for p in padding]) < 0.1) == asked  # 0.4 by chance
 
 
+@pytest.mark.parametrize("begun", [0, 4, 37])
+def test_a_run_takes_the_same_examples_wherever_it_begins_and_draws_each_pass_once(begun, monkeypatch):
+    drawn, draw = [], Steps._pass
+    monkeypatch.setattr(Steps, "_pass", lambda steps, number: (drawn.append(number), draw(steps, number))[1])
+    steps = Steps.of(23, 7, 12.0, 0, 1, np.arange(23) % 5)
+    taken = list(steps.since(begun))
+    assert drawn == list(range(begun * 7 // 23, (steps.total * 7 - 1) // 23 + 1))
+    assert [list(rows) for rows in taken] == [list(steps.rows(n)) for n in range(begun, steps.total)]
+
+
 def test_images_have_no_lengths():
     images = Examples({"pixels": np.zeros((20, 2, 2), np.float32)}, np.zeros(20, np.int64))
     one, other = (Steps.over(images, Training(batch_size=5, group_by_length=asked)) for asked in (False, True))
