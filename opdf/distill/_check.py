@@ -11,7 +11,7 @@ from ._check_factors import in_factors
 from ._check_generator import in_generators
 from ._check_jax import in_jax
 from ._check_translation import in_translation
-from ._config import Config, taken_as_it_is
+from ._config import Config, is_asked
 from ._toml import value_at
 
 Rule = tuple[Callable[[Any], bool], str, str]  # what holds, what is needed, why
@@ -120,7 +120,12 @@ def _together(config: Config) -> Iterator[str]:
             f"'kd' or 'labels', because the others go through layers and gradients of their own, which 16 bits round; take "
             f"training.matmul = 'medium'"
         )
-    if config.teacher.source is None and not text and taken_as_it_is(config):
+    if config.cache is not None and config.cache.resolve() == config.out.resolve():
+        yield (
+            f"cache = {config.cache} is out too, needed another folder, because runs wait for a cache that another writes, and a "
+            f"run folder is in use to the end; leave it out, which takes a folder in there, or give one beside it"
+        )
+    if config.teacher.source is None and not text and not config.teacher.epochs and is_asked(config):
         yield (
             "teacher.epochs = 0 without teacher.source, needed one of them, because a student would learn what random "
             "weights answer; give teacher.epochs above 0, or the folder of a network that a run exported"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..hosts._options import ADKD, DBKD, KD, LGTM, Name, Theseus
-from ..models._spec import Student, Teacher
+from ..models._spec import Head, Student, Teacher
 from ..tasks import TaskSpec
 
 
@@ -143,11 +143,22 @@ def vocabularies(config: Config) -> Path:
     return (config.cache or config.out / "cache") / "vocabularies"
 
 
-def taken_as_it_is(config: Config) -> bool:
-    """The teacher's answers are what is learnt, and nothing here teaches it the task: it has to know it.
+def head_of(config: Config) -> Head:
+    """A teacher that nothing here teaches the task has to know it, where its answers are what is learnt.
 
-    Where the student learns from its inside too, as in the first stage of KroneckerBERT, it may be an encoder without a head.
+    Beside its inside they may be those of an encoder without a head, as in the first stage of KroneckerBERT.
     """
+    by_kd = config.host == "kd"
+    if config.teacher.epochs or config.host == "labels" or (by_kd and not config.kd.alpha):
+        return "fresh"
+    return "judged" if by_kd and _inside(config) else "needed"
+
+
+def is_asked(config: Config) -> bool:
+    """Whether anything is learnt of what a teacher answers, or says inside."""
+    return config.host != "labels" and not (config.host == "kd" and not config.kd.alpha and not _inside(config))
+
+
+def _inside(config: Config) -> bool:
     kd = config.kd
-    unasked = not kd.alpha or kd.hidden or kd.attention or kd.ffn or kd.embedding
-    return not config.teacher.epochs and config.host != "labels" and not (config.host == "kd" and unasked)
+    return any((kd.hidden, kd.attention, kd.ffn, kd.embedding))

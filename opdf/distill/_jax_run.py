@@ -45,7 +45,7 @@ def _run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) ->
     cache = config.cache or config.out / "cache"
     with locked(cache, wait=True):  # runs that share it make what is missing one after another
         teacher = teacher_of(config, task, cache / "teachers", told)
-        of_teacher = weights_digest(teacher)
+        of_teacher, teacher = weights_digest(teacher), teacher.placed()
         said = judged(of_teacher, lambda x: predicted(teacher, x), task, config, cache / "judged", told)
         taught = taught_by(teacher, of_teacher, task, config, cache / "taught", told)
     spec = replace(config.student, start="random") if config.generator.on else config.student

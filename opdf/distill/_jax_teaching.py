@@ -9,7 +9,7 @@ import numpy as np
 from ..models.jax_networks import Model, load, make_teacher, save
 from ..tasks import Task
 from ._cache import Taught
-from ._config import Config, taken_as_it_is
+from ._config import Config, head_of
 from ._engine import Array
 from ._jax import JaxEngine, answered
 from ._loop import Told, train
@@ -20,7 +20,7 @@ FIELDS = ("logits",)
 
 def teacher_of(config: Config, task: Task, folder: Path, told: Told) -> Model:
     """The teacher, fine-tuned on the task if that is asked for."""
-    model = make_teacher(config.teacher, task, whole=taken_as_it_is(config))
+    model = make_teacher(config.teacher, task, head=head_of(config))
     return fine_tuned(model, weights_digest(model), config, task, folder, partial(_fine_tune, told), load)
 
 

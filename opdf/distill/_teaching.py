@@ -12,7 +12,7 @@ from ..hosts._host import Host
 from ..models.networks import load, make_teacher, save
 from ..tasks import Task
 from ._cache import Taught
-from ._config import Config, taken_as_it_is
+from ._config import Config, head_of
 from ._loop import Told, train
 from ._teachers import DONE, FineTuning, digest, fine_tuned, said_by
 from ._torch import Array, TorchEngine, arrays, tensors
@@ -20,7 +20,7 @@ from ._torch import Array, TorchEngine, arrays, tensors
 
 def teacher_of(config: Config, task: Task, folder: Path, told: Told) -> nn.Module:
     """The teacher, fine-tuned on the task if that is asked for."""
-    model = make_teacher(config.teacher, task, whole=taken_as_it_is(config))
+    model = make_teacher(config.teacher, task, head=head_of(config))
     return fine_tuned(model, weights_digest(model), config, task, folder, partial(_fine_tune, told), load)
 
 

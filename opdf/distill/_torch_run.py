@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from tensornet import TensorNetError
+
 from ..hosts import host
 from ..kronecker import compressed, exported
 from ..models.networks import latency, make_student
@@ -38,7 +40,7 @@ def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> 
 
 def _run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> dict[str, Any]:
     training = config.training
-    device = torch.device(training.device)
+    device = device_of(training.device)
     cache = config.cache or config.out / "cache"
     with locked(cache, wait=True):  # runs that share it make what is missing one after another
         teacher = teacher_of(config, task, cache / "teachers", told).to(device)
@@ -73,6 +75,19 @@ def _run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) ->
         trackers=trackers,
         told=told,
     )
+
+
+def device_of(name: str) -> torch.device:
+    """cpu, cuda, cuda:1, mps … that can hold a number."""
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise TensorNetError(
+            f"opdf distill: training.device = {name!r} is none that PyTorch can use ({str(error).splitlines()[0]}), needed "
+            f"cpu or one of this machine's, because training happens there; correct it, or install PyTorch for that device"
+        ) from error
+    return device
 
 
 def _size(model: nn.Module) -> int:

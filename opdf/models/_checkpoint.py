@@ -8,6 +8,7 @@ from tensornet import TensorNetError
 from tensornet._errors import some
 
 from ..tasks import Task
+from ._spec import Head
 
 TYPES = ("bert", "camembert", "data2vec-text", "electra", "ernie", "roberta", "xlm-roberta")
 """`model_type` of the encoders that are taken apart here: layers of one kind, one after the other, absolute positions."""
@@ -36,14 +37,14 @@ def check_report(
     labels: Sequence[str],
     task: Task,
     prefix: str,
-    whole: bool = False,
+    head: Head = "fresh",
 ) -> None:
     """Judge what was found of a model's tensors.
 
     own     their names; prefix is what those of the encoder begin with, where there is a head beside it
     report  missing_keys, unexpected_keys, and mismatched_keys (name, shape in the file, the model's)
     labels  names of the checkpoint's labels
-    whole   it is to be taken as it is, with its head
+    head    what one has to be
     """
     own = {name.removeprefix(prefix) for name in own}
     missing = {name.removeprefix(prefix) for name in report["missing_keys"]}
@@ -52,8 +53,8 @@ def check_report(
     surplus = [n for n in report["unexpected_keys"] if not n.removeprefix(prefix).startswith(UNUSED)]
     unlike = [f"{name} {tuple(theirs)}" for name, theirs, _ in report["mismatched_keys"]]
     if not groups[0] <= missing:
-        _check_labels(source, labels, unlike, task, whole)
-    elif whole:
+        _check_labels(source, labels, unlike, task, head != "fresh")
+    elif head == "needed":
         raise TensorNetError(
             f"load: {source} has no head for task {task.name}, needed one, because teacher.epochs = 0 takes it as it is, and "
             f"random weights would answer; give teacher.epochs above 0, or the folder of a fine-tuned encoder"
@@ -66,9 +67,9 @@ def check_report(
         )
 
 
-def _check_labels(source: str, labels: Sequence[str], unlike: list[str], task: Task, whole: bool) -> None:
-    """That a head has the task's classes, and, where both have the same names, in the same order; of one that is not
-    fine-tuned further, names that say something have to be the task's.
+def _check_labels(source: str, labels: Sequence[str], unlike: list[str], task: Task, taken: bool) -> None:
+    """That a head has the task's classes, and, where both have the same names, in the same order; of one that is `taken`
+    as it is, names that say something have to be the task's.
     """
     if unlike and len(labels) != task.classes:
         raise TensorNetError(
@@ -77,7 +78,7 @@ def _check_labels(source: str, labels: Sequence[str], unlike: list[str], task: T
         )
     theirs, ours = [name.lower() for name in labels], [name.lower() for name in task.label_names]
     named = ours and not all(NUMBERED.fullmatch(name) for name in theirs)
-    if whole and named and sorted(theirs) != sorted(ours):
+    if taken and named and sorted(theirs) != sorted(ours):
         raise TensorNetError(
             f"load: {source} has labels {', '.join(theirs)} and task {task.name} has {', '.join(ours)}, needed the same names, "
             f"because teacher.epochs = 0 takes its answers as they are, and which label is which cannot be told; give it the "

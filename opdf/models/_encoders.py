@@ -16,12 +16,13 @@ from tensornet import TensorNetError
 from ..tasks import Task
 from ._checkpoint import check_report, check_type
 from ._seeded import seeded
+from ._spec import Head
 
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError)
 
 
-def read(source: str, task: Task, seed: int, whole: bool) -> PreTrainedModel:
-    """The model of a folder or a hub name; what its head lacks is drawn from the seed, if it need not be `whole`.
+def read(source: str, task: Task, seed: int, head: Head) -> PreTrainedModel:
+    """The model of a folder or a hub name; what its head lacks is drawn from the seed, where `head` says that it may be.
 
     raises: TensorNetError for another kind of model; where tensors are missing, nobody's, or of another shape
     """
@@ -34,7 +35,7 @@ def read(source: str, task: Task, seed: int, whole: bool) -> PreTrainedModel:
         model, report = AutoModelForSequenceClassification.from_pretrained(
             source, config=config, output_loading_info=True, ignore_mismatched_sizes=True, dtype=torch.float32
         )
-    check_report(source, model.state_dict(), report, labels, task, f"{model.base_model_prefix}.", whole)
+    check_report(source, model.state_dict(), report, labels, task, f"{model.base_model_prefix}.", head)
     return model
 
 

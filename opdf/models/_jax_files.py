@@ -21,16 +21,16 @@ from ._folder import write_folder
 from ._jax_bert import PREFIX, Bert
 from ._jax_network import Model
 from ._jax_residual import Residual
-from ._spec import Teacher
+from ._spec import Head, Teacher
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 
-def load(source: str | Path, task: Task, seed: int = 0, *, whole: bool = False) -> Model:
+def load(source: str | Path, task: Task, seed: int = 0, *, head: Head = "fresh") -> Model:
     """A folder of Hugging Face's BERT, with a head for the task or without, or of a residual network; float32.
 
     source  a local folder. A checkpoint without a head for sequences gets one that is drawn from seed
-    whole   it is to be taken as it is: a head has to be there, and its labels to be the task's
+    head    what a head of an encoder has to be
     raises: TensorNetError for another kind of model, incomplete ones, and such as do not fit the task
     """
     folder = Path(source)
@@ -46,13 +46,13 @@ def load(source: str | Path, task: Task, seed: int = 0, *, whole: bool = False) 
             f"load: {source} holds no image network, needed one, because task {task.name} is of images; give a folder that a "
             f"run exported, or leave teacher.source out for random weights"
         )
-    return _encoder(folder, config, task, seed, whole)
+    return _encoder(folder, config, task, seed, head)
 
 
-def make_teacher(spec: Teacher, task: Task, *, whole: bool = False) -> Model:
+def make_teacher(spec: Teacher, task: Task, *, head: Head = "fresh") -> Model:
     """`load` of its source, or a residual network with random weights."""
     if spec.source is not None:
-        return load(spec.source, task, spec.seed, whole=whole)
+        return load(spec.source, task, spec.seed, head=head)
     made = Residual(architecture_of(spec, image_size(task), task.classes))
     return Model(made, made.fresh(spec.seed))
 
@@ -82,7 +82,7 @@ def _config(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _encoder(folder: Path, config: dict[str, Any], task: Task, seed: int, whole: bool) -> Model:
+def _encoder(folder: Path, config: dict[str, Any], task: Task, seed: int, head: Head) -> Model:
     names = task.label_names or tuple(f"LABEL_{n}" for n in range(task.classes))
     network = Bert.read(folder, names)
     c, shapes, stored = network.config, network.shapes, _named(_read(folder), network.shapes)
@@ -93,7 +93,7 @@ def _encoder(folder: Path, config: dict[str, Any], task: Task, seed: int, whole:
         "unexpected_keys": stored.keys() - shapes.keys(),
         "mismatched_keys": unlike,
     }
-    check_report(str(folder), shapes, report, _labels(config), task, PREFIX, whole)
+    check_report(str(folder), shapes, report, _labels(config), task, PREFIX, head)
     rows = {"input_ids": c.vocab_size, "token_type_ids": c.type_vocab_size}
     check_tokens(rows, c.max_position_embeddings, task, folder)
     fresh = network.fresh(seed) if missing else {}
@@ -101,8 +101,9 @@ def _encoder(folder: Path, config: dict[str, Any], task: Task, seed: int, whole:
 
 
 def _labels(config: dict[str, Any]) -> list[str]:
-    """Of a checkpoint, as Transformers reads them."""
-    return list(config.get("id2label", {n: f"LABEL_{n}" for n in range(config.get("num_labels", 2))}).values())
+    """Of a checkpoint, by their numbers: a file may name them in any order."""
+    named = config.get("id2label", {n: f"LABEL_{n}" for n in range(config.get("num_labels", 2))})
+    return [name for _, name in sorted((int(number), name) for number, name in named.items())]
 
 
 def _named(stored: Arrays, names: Iterable[str]) -> Arrays:

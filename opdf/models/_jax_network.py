@@ -69,6 +69,10 @@ class Model:
     network: Network
     weights: Weights
 
+    def placed(self) -> "Model":
+        """With its weights on the default device, where every call would copy those of NumPy."""
+        return Model(self.network, jax.device_put(dict(self.weights)))
+
 
 @partial(jax.jit, static_argnums=0)
 def answer(network: Network, weights: Weights, inputs: Inputs) -> Array:

@@ -14,15 +14,15 @@ from . import _encoders, _images
 from ._architecture import architecture_of
 from ._fits import check_image, check_tokens, image_size
 from ._image import ImageNetwork
-from ._spec import Teacher
+from ._spec import Head, Teacher
 from ._translators import load_translator, new_translator
 
 
-def load(source: str | Path, task: Task, seed: int = 0, *, whole: bool = False) -> nn.Module:
+def load(source: str | Path, task: Task, seed: int = 0, *, head: Head = "fresh") -> nn.Module:
     """A Hugging Face encoder with a head for the task, or a network that `save` wrote; float32, on the CPU, for evaluation.
 
     source  a folder, or a hub name of an encoder. A checkpoint without a head for sequences gets one that is drawn from seed
-    whole   it is to be taken as it is: a head has to be there, and its labels to be the task's
+    head    what a head of an encoder has to be
     raises: TensorNetError for another kind of model, incomplete ones, and such as do not fit the task
     """
     config = _config(Path(source))
@@ -37,7 +37,7 @@ def load(source: str | Path, task: Task, seed: int = 0, *, whole: bool = False) 
             f"load: {source} holds no image network, needed one, because task {task.name} is of images; give a folder that a "
             f"run exported, or leave teacher.source out for random weights"
         )
-    encoder = _encoders.read(str(source), task, seed, whole)
+    encoder = _encoders.read(str(source), task, seed, head)
     tables: Any = encoder.base_model.embeddings
     rows = {"input_ids": tables.word_embeddings, "token_type_ids": tables.token_type_embeddings}
     unused = (
@@ -48,10 +48,10 @@ def load(source: str | Path, task: Task, seed: int = 0, *, whole: bool = False) 
     return encoder.eval()
 
 
-def make_teacher(spec: Teacher, task: Task, *, whole: bool = False) -> nn.Module:
+def make_teacher(spec: Teacher, task: Task, *, head: Head = "fresh") -> nn.Module:
     """`load` of its source, or a network for images or translation with random weights; for evaluation."""
     if spec.source is not None:
-        return load(spec.source, task, spec.seed, whole=whole)
+        return load(spec.source, task, spec.seed, head=head)
     if task.kind == "translation":
         return new_translator(spec, task)
     if task.kind != "images":

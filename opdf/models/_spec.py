@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Head = Literal["fresh", "judged", "needed"]
+"""What the head of an encoder has to be: fresh, drawn from a seed where there is none; judged, there is one or none, but what
+there is has the task's labels; needed, it is there, with the task's labels."""
+
 
 @dataclass(frozen=True)
 class Teacher:

@@ -62,12 +62,13 @@ def sweep(
         raise TensorNetError(
             f"opdf sweep: workers={count}, needed 1 at least, because somebody has to run it; give such a number"
         )
-    if report:
-        compare(made)
-    state = look(made) if report else _run(made, count)
-    found = results(made, state)
-    if not report or out.exists():
-        leave(found, state)
+    try:
+        found = _found(made, count, report)
+    except OSError as error:
+        raise TensorNetError(
+            f"opdf sweep: the system refuses to go on ({error}), needed room and permission in {out}, because all runs live "
+            f"there; make room, then give the same command again"
+        ) from error
     _print(found, as_json)
     if not report and not found.whole:
         sys.exit(1)
@@ -76,6 +77,17 @@ def sweep(
 def command(args: Sequence[str]) -> None:
     """Run `opdf sweep` with these arguments."""
     tyro.cli(sweep, args=args, prog="opdf sweep")
+
+
+def _found(made: Sweep, workers: int, report: bool) -> Results:
+    """What is there after all runs, or now; written down, where anything is."""
+    if report:
+        compare(made)
+    state = look(made) if report else _run(made, workers)
+    found = results(made, state)
+    if not report or made.out.exists():
+        leave(found, state)
+    return found
 
 
 def _run(made: Sweep, workers: int) -> State:

@@ -27,6 +27,7 @@ ELSEWHERE = (
     "training.threads",
 )  # no matter
 MODELS = ("teacher.source", "student.compact")
+DIGEST = ", "  # between a model's name and what tells its weights
 WERE = {"opdf.lr_transfer": False}  # defaults of keys when they were new, where they have changed
 
 
@@ -53,7 +54,7 @@ def compare(sweep: Sweep) -> dict[str, Any]:
     now = {
         f"{arm.name}/{p.name}": _values(p.config, digest) | {TIME: arm.same_time_as}
         for arm in sweep.arms
-        for p in arm.points
+        for p in arm.timed_points
     }
     before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for point in sorted(now.keys() & before.keys()):
@@ -65,13 +66,22 @@ def compare(sweep: Sweep) -> dict[str, Any]:
                 f"opdf sweep: {sweep.out} holds runs of {point} with {', '.join(changed)}, needed the same "
                 f"configuration, because runs of two do not compare; take another --out, or the configuration of then"
             )
+        for key in MODELS:
+            if _is_absent(key, then.get(key), now[point].get(key)):
+                now[point][key] = max(then[key], now[point][key], key=len)  # with the digest of the one that was there
     return {**before, **now}
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     for key in before.keys() | now.keys():
-        if before.get(key) != now.get(key):
+        if before.get(key) != now.get(key) and not _is_absent(key, before.get(key), now.get(key)):
             yield f"{key} = {before.get(key)!r} then, {now.get(key)!r} now"
+
+
+def _is_absent(key: str, before: Any, now: Any) -> bool:
+    """Whether a model of one name was there only then, or is only now: of its weights at the other time nothing is known."""
+    (then, _, was), (name, _, being) = (str(value).partition(DIGEST) for value in (before, now))
+    return key in MODELS and then == name and bool(was) != bool(being)
 
 
 def _values(config: Config, digest: Callable[[str], str | None]) -> dict[str, Any]:
@@ -81,7 +91,7 @@ def _values(config: Config, digest: Callable[[str], str | None]) -> dict[str, An
     found = {key: _last_part(value) for key, value in dotted(_toml.to_dict(config)) if key not in ELSEWHERE}
     for key in MODELS:
         if (place := _toml.value_at(config, key)) is not None and (of := digest(place)) is not None:
-            found[key] += f", {of[:12]}"
+            found[key] += f"{DIGEST}{of[:12]}"
     return found
 
 

@@ -57,6 +57,11 @@ class Arm:
             return replace(self.points[0], name=UNSCALED)
         return next(p for p in self.points if p.name == name)
 
+    @property
+    def timed_points(self) -> tuple[Point, ...]:
+        """All points that have runs: those of the grid, and that of the run that times it."""
+        return (*self.points, *([self.point(UNSCALED)] if self.same_time_as and not self.twin else []))
+
     def jobs(self, point: Point, seeds: int) -> list[Job]:
         return [Job(self.name, point.name, seed) for seed in range(seeds)]
 

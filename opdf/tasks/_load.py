@@ -4,6 +4,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import fields
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import Any, get_args
 
@@ -28,6 +29,9 @@ OPTIONS = {  # task → those that it alone has
     "csv": ("train_file", "dev_file", "test_file", "text", "text_pair", "label", "regression"),
     "translation": ("source", "target", "train_part", "dev_part", "test_part", "vocabulary", "lowercase"),
 }
+
+
+PARTS = {"csv": OPTIONS["csv"][:3], "translation": OPTIONS["translation"][2:5]}  # what names train, dev and test
 
 
 def load(spec: TaskSpec, tokenizer: str | None = None, cache: Path | None = None) -> Task:
@@ -107,6 +111,12 @@ def _check(spec: TaskSpec) -> None:
             f"{spec.name}: hub=True, needed local files, because one's own are not on the hub; set hub=False"
         )
     given = {f.name for f in fields(spec) if getattr(spec, f.name) != f.default}
+    for one, other in combinations(PARTS.get(spec.name, ()), 2):
+        if (file := getattr(spec, one)) is not None and _place(spec, file) == _place(spec, getattr(spec, other)):
+            raise TensorNetError(
+                f"{spec.name}: {one} and {other} are both {file}, needed two, because what is chosen on examples, or "
+                f"learnt from them, is not tested by them; leave one out, where a part of train will do, or give another"
+            )
     for name, options in OPTIONS.items():
         ignored = [option for option in options if option in given]
         if spec.name != name and ignored:
@@ -114,3 +124,8 @@ def _check(spec: TaskSpec) -> None:
                 f"{spec.name}: {', '.join(ignored)} given, needed name={name} for that, because {spec.name} has no such "
                 f"setting; leave it out, or set name to {name}"
             )
+
+
+def _place(spec: TaskSpec, file: Path | str | None) -> Path | None:
+    """Where a part lies, by whatever way it is named."""
+    return None if file is None else ((spec.folder or Path()) / file).resolve()

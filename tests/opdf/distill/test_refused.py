@@ -3,6 +3,7 @@
 import gzip
 import json
 import sys
+from pathlib import Path
 
 import pytest
 import task_files
@@ -23,9 +24,9 @@ def mrpc(folder, **overrides):
 def csv(folder, rows, **overrides):
     """A table of one's own, as train, dev and test."""
     tiny_runs.write_encoder(folder / "encoder")
-    path = folder / "mine.csv"
-    path.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
-    files = {f"task.{part}_file": str(path) for part in ("train", "dev", "test")}
+    files = {f"task.{part}_file": str(folder / f"{part}.csv") for part in ("train", "dev", "test")}
+    for path in files.values():
+        Path(path).write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
     config = tiny_runs.parsed(
         {"task": {"name": "csv"}, "out": str(folder / "run"), "teacher": {"source": str(folder / "encoder")}},
         {**files, **{key.replace("__", "."): value for key, value in overrides.items()}},
@@ -62,8 +63,20 @@ def untaught_teacher(folder):
     return fashion(folder, teacher__epochs=0.0), "teacher.epochs = 0 without teacher.source"
 
 
+def inside_of_an_untaught_teacher(folder):
+    return fashion(folder, teacher__epochs=0.0, kd__hidden=1.0), "teacher.epochs = 0 without teacher.source"
+
+
 def headless_teacher(folder):
     return csv(folder, GOOD, teacher__epochs=0.0), "has no head for task csv"
+
+
+def no_such_device(folder):
+    return fashion(folder, training__device="gpu"), "training.device = 'gpu' is none that PyTorch can use"
+
+
+def cache_in_place_of_the_run(folder):
+    return fashion(folder, cache=str(folder / "elsewhere" / ".." / "run")), "is out too, needed another folder"
 
 
 def missing_folder(folder):
@@ -112,7 +125,7 @@ def label_no_number(folder):
 
 
 def empty_split(folder):
-    return csv(folder, []), "mine.csv"
+    return csv(folder, []), "train.csv"
 
 
 def one_class(folder):
@@ -219,7 +232,10 @@ CASES = (
     wrong_type,
     no_task,
     untaught_teacher,
+    inside_of_an_untaught_teacher,
     headless_teacher,
+    no_such_device,
+    cache_in_place_of_the_run,
     missing_folder,
     missing_file,
     truncated_images,

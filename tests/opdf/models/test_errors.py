@@ -89,13 +89,33 @@ AS_IT_IS = {
 def test_what_is_refused_of_a_teacher_that_is_not_fine_tuned(spoil, message, backend, encoder, texts):
     make_teacher = importlib.import_module(f"opdf.models.{backend}").make_teacher
     teacher, task = Teacher(str(encoder())), texts()
-    make_teacher(teacher, task, whole=True)
+    make_teacher(teacher, task, head="needed")
     configured(Path(teacher.source), id2label={0: "LABEL_0", 1: "LABEL_1", 2: "LABEL_2"})
-    make_teacher(teacher, task, whole=True)  # by place
+    make_teacher(teacher, task, head="needed")  # by place
     spoil(Path(teacher.source))
     make_teacher(teacher, task)
     with pytest.raises(TensorNetError, match=message):
-        make_teacher(teacher, task, whole=True)
+        make_teacher(teacher, task, head="needed")
+
+
+def test_a_head_that_is_judged_may_be_missing_but_not_foreign(encoder, texts):
+    folder, task = encoder(), texts()
+    configured(folder, id2label={0: "good", 1: "so so", 2: "bad"})
+    with pytest.raises(TensorNetError, match="has labels good, so so, bad and task tiny has no, maybe, yes"):
+        make_teacher(Teacher(str(folder)), task, head="judged")
+    edited(folder, classifier__weight=None, classifier__bias=None)
+    make_teacher(Teacher(str(folder)), task, head="judged")
+
+
+@pytest.mark.parametrize("backend", ["networks", "jax_networks"])
+def test_labels_are_known_by_their_numbers(backend, encoder, texts):
+    """A file may name them in any order."""
+    load, folder, task = importlib.import_module(f"opdf.models.{backend}").load, encoder(), texts()
+    configured(folder, id2label={2: "yes", 0: "no", 1: "maybe"})
+    load(folder, task)
+    configured(folder, id2label={1: "no", 0: "maybe", 2: "yes"})
+    with pytest.raises(TensorNetError, match="has labels maybe, no, yes and task tiny has no, maybe, yes"):
+        load(folder, task)
 
 
 @pytest.mark.parametrize(("spoil", "message"), CHECKPOINTS.values(), ids=CHECKPOINTS)

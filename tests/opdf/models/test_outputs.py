@@ -1,10 +1,11 @@
 """What networks say layer by layer: the same to the last bit as what they say at once, and what Transformers calls it."""
 
+import jax
 import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from opdf.models import Teacher
+from opdf.models import Teacher, _jax_latency, jax_networks
 from opdf.models._checkpoint import TYPES
 from opdf.models.networks import answer, embed, latency, layers, load, make_teacher, outputs, run_layer, word_embeddings
 from tensornet import TensorNetError
@@ -141,6 +142,17 @@ def test_latency_takes_turns_in_evaluation(images, batch):
     assert 0 < quick < slow
     assert one.training
     assert not two.training
+
+
+def test_latency_in_jax_is_of_weights_and_inputs_on_the_device(images, monkeypatch):
+    """A teacher is read as NumPy's arrays, which a call would copy each time, and its student's are there already."""
+    taken = []
+    monkeypatch.setattr(
+        _jax_latency, "_answer", lambda model, inputs: taken.extend([*model.weights.values(), *inputs.values()])
+    )
+    jax_networks.latency([jax_networks.make_teacher(Teacher(width=16), images)], images.train.batch(range(4)), rounds=1)
+    assert taken
+    assert all(isinstance(x, jax.Array) for x in taken)
 
 
 def test_what_is_not_known_is_refused(images, encoder, texts, batch):

@@ -8,6 +8,7 @@ import pytest
 
 from opdf.cli import main
 from opdf.sweep import read
+from opdf.sweep._command import command
 from opdf.sweep._record import record
 from tensornet import TensorNetError
 
@@ -242,6 +243,43 @@ def test_models_in_folders_of_one_name_are_told_apart(tmp_path):
         TensorNetError, match=r"runs of a/default with teacher.source = 'student, .*' then, 'student, .*' now"
     ):
         record(swept(tmp_path, table + f'"{tmp_path}/2/student"'))
+
+
+def test_a_model_that_is_not_on_this_machine_is_known_by_its_name(tmp_path):
+    """As where a folder of runs is only to be reported; and that its weights were known is not forgotten."""
+    folder = tmp_path / "student"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    made = swept(tmp_path, f'[sweep.arms.a]\nteacher.source = "{folder}"')
+    record(made)
+    trained = tmp_path / "out" / "a" / "default" / "seed0"
+    trained.mkdir(parents=True)
+    (trained / "metrics.jsonl").write_text("{}\n")
+    folder.rename(tmp_path / "away")
+    record(made)
+    (tmp_path / "away").rename(folder)
+    (folder / "config.json").write_text("{ }")
+    with pytest.raises(TensorNetError, match=r"teacher.source = 'student, .*' then, 'student, .*' now"):
+        record(made)
+
+
+def test_the_run_that_times_an_arm_is_a_run_of_its_configuration(tmp_path):
+    arms = "[sweep.arms.a]\nopdf.on = true\n[sweep.arms.b]\nsame_time_as = 'a'\nkd.alpha = 0.1"
+    record(swept(tmp_path, arms))
+    trained = tmp_path / "out" / "b" / "unscaled" / "seed0"
+    trained.mkdir(parents=True)
+    (trained / "metrics.jsonl").write_text("{}\n")
+    with pytest.raises(TensorNetError, match=r"holds runs of b/unscaled with kd.alpha = 0.1 then, 0.2 now"):
+        record(swept(tmp_path, arms.replace("0.1", "0.2")))
+
+
+def test_what_the_system_refuses_is_one_message(tmp_path):
+    (tmp_path / "sweep.toml").write_text(BASE)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        TensorNetError, match=r"opdf sweep: the system refuses to go on \(.*File exists.*\), needed room"
+    ):
+        command([str(tmp_path / "sweep.toml"), "--out", str(tmp_path / "file"), "--workers", "1"])
 
 
 def test_a_folder_of_another_sweep_is_refused(tmp_path):

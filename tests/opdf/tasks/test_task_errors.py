@@ -178,7 +178,21 @@ CASES = {
         glue("rte", target="fr", vocabulary=300),
         "rte: target, vocabulary given, needed name=translation for that",
     ),
+    "dev is test": (
+        lambda tmp_path, words: own(TWO, dev_file=tmp_path / "d.csv", test_file=tmp_path / "." / "d.csv")(
+            tmp_path, words
+        ),
+        "csv: dev_file and test_file are both .*d.csv, needed two, .*; leave one out",
+    ),
+    "train is test": (
+        lambda tmp_path, words: own(TWO, test_file=tmp_path / "train.csv")(tmp_path, words),
+        "csv: train_file and test_file are both",
+    ),
     # translations
+    "translations for dev and test": (
+        parallel(dev_part="val", test_part="val"),
+        "dev_part and test_part are both val, needed",
+    ),
     "one language": (parallel(target="en"), "translation: source and target are both 'en', needed two"),
     "part missing": (
         parallel(dev_part="nowhere"),
