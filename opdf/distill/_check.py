@@ -122,8 +122,8 @@ def _together(config: Config) -> Iterator[str]:
         )
     if config.cache is not None and config.cache.resolve() == config.out.resolve():
         yield (
-            f"cache = {config.cache} is out too, needed another folder, because runs wait for a cache that another writes, and a "
-            f"run folder is in use to the end; leave it out, which takes a folder in there, or give one beside it"
+            f"cache = {config.cache} is out too, needed another folder, because runs wait for a cache that another "
+            f"writes, and a run folder is in use to the end; leave it out, which takes a folder in there, or give one beside it"
         )
     if config.teacher.source is None and not text and not config.teacher.epochs and is_asked(config):
         yield (

@@ -1,6 +1,7 @@
 """The engine in PyTorch: a host's terms, the user's dense gradients, AdamW with or without factors beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,19 @@ from ._plan import pairs_of, plan_of
 from ._planned import alignment_weight
 
 
+@contextmanager
+def in_float32() -> Iterator[None]:
+    """Factors are contracted in float32, as in JAX, whatever `training.matmul` makes of the network's products: the student is
+    what they contract to.
+    """
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 class TorchEngine(Engine):
     """A host's student on one device."""
 
@@ -44,6 +58,7 @@ class TorchEngine(Engine):
         elif config.generator.on:
             self.optimizer = self._generated(inner, config)
 
+    @in_float32()
     def _over(self, inner: torch.optim.Optimizer, opdf: Opdf) -> tnt.Overparameterized:
         plan = plan_of(self.host.student, opdf, self.host.teacher)
         alignment = None
@@ -58,11 +73,14 @@ class TorchEngine(Engine):
         self.plan = made.plan
         return made
 
+    @in_float32()
     def _generated(self, inner: torch.optim.Optimizer, config: Config) -> tnt.Overparameterized:
         student, teacher = self.host.student, self.host.teacher
         assert teacher is not None, "a run has a teacher always"
         self.plan, self.switch = generators(student, teacher), switch(config.generator, self.host.steps)
-        return tnt.generate(inner, student, self.plan, teacher, **begins(config.generator, config.training.seed))
+        made = tnt.generate(inner, student, self.plan, teacher, **begins(config.generator, config.training.seed))
+        self.host.begin()  # from the student that has been generated
+        return made
 
     def _go_on_densely(self) -> None:
         """The second phase: the student is what the generators made of it, and nothing of it changes."""
@@ -85,7 +103,8 @@ class TorchEngine(Engine):
         loss = torch.stack(list(terms.values())).sum()
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.trained.values(), self.training.max_grad_norm)
-        self.optimizer.step()
+        with in_float32():
+            self.optimizer.step()
         figures = {name: float(value.detach()) for name, value in terms.items()}
         record = {"loss": float(loss.detach()), "terms": figures, "grad_norm": float(norm)}
         if isinstance(self.optimizer, tnt.Overparameterized) and isinstance(self.plan, tn.Plan) and self.plan.teachers:
@@ -102,6 +121,7 @@ class TorchEngine(Engine):
     def predict(self, examples: Examples) -> Array:
         return answered(self.host.student, examples, self.host.task, self.translation, self.device)
 
+    @in_float32()
     def probe(self) -> dict[str, Any]:
         if not (isinstance(self.optimizer, tnt.Overparameterized) and isinstance(self.plan, tn.Plan)):
             return {}
@@ -117,6 +137,7 @@ class TorchEngine(Engine):
         trained = {name: p.detach() for name, p in self.trained.items()}
         return arrays({"optimizer": self.optimizer.state_dict(), "trained": trained, "host": self.host.state()})
 
+    @in_float32()
     @torch.no_grad()
     def load(self, state: Mapping[str, Any]) -> None:
         found = _from_arrays(state)
@@ -139,6 +160,7 @@ class TorchEngine(Engine):
             said["fold_error"] = self._fold_error(self.optimizer)
         return said
 
+    @in_float32()
     def _fold_error(self, optimizer: tnt.Overparameterized) -> float:
         """max over weights of ‖W − contract(T)‖/‖W‖, of the last step's factors."""
         weights = dict(self.host.student.named_parameters())

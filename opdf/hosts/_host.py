@@ -59,6 +59,9 @@ class Host(abc.ABC):
         """What the student learns from: all of train, but where a method that teaches nothing before holds some of it out."""
         return task.train
 
+    def begin(self) -> None:  # noqa: B027  # nothing depends on it, mostly
+        """The student has been written since it was given, before its training; called before `load`."""
+
     def parameters(self) -> dict[str, nn.Parameter]:
         """Name → what the optimiser trains: of the student by its own names, and any that belong to training alone."""
         return {name: p for name, p in self.student.named_parameters() if p.requires_grad}

@@ -62,6 +62,12 @@ class Inside:
             terms["scores"] = torch.stack([attention(ours, now["scores"][j], mask) for ours, j in pairs]).mean()
         return {name: self.weights[name] * terms[name] for name in self.weights if name in terms}
 
+    @torch.no_grad()
+    def refit(self, student: nn.Module, task: Task) -> None:
+        """Begin with the projections that fit a student that was written since."""
+        for name, fitted in (self._fitted(student, task) if self.projections else {}).items():
+            self.projections[name].copy_(fitted)
+
     def _named(self, said: Mapping[str, Any], chosen: Any) -> dict[str, Tensor]:
         """Of `outputs`, as "hidden.i", "ffn.i", "embeddings"; `chosen` are the model's layers, one for each of the student."""
         states = {f"{name}.{i}": said[name][j] for name in _STATES if name in said for i, j in enumerate(chosen)}

@@ -42,6 +42,9 @@ class KD(Host):
     def parameters(self) -> dict[str, nn.Parameter]:
         return super().parameters() | self.inside.projections
 
+    def begin(self) -> None:
+        self.inside.refit(self.student, self.task)
+
     def teach(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return self.inside.teach(inputs)
 

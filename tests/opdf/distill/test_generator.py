@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import tiny_runs
+import torch
 from safetensors.numpy import load_file
 
 import tensornet as tn
@@ -40,6 +41,21 @@ def test_the_schedule_begins_anew(run):
     assert found[:half] == expected
     assert found[half] > found[half - 1]
     assert len(found) == summary["steps"]
+
+
+def test_projections_begin_at_the_best_fit_of_the_student_that_is_generated(tmp_path):
+    config = tiny_runs.images(tmp_path, **ON, kd__hidden=1.0, student__width=6, student__feed_forward=6)
+    task = load(config.task)
+    teacher = networks.make_teacher(config.teacher, task)
+    student = networks.make_student(dataclasses.replace(config.student, start="random"), teacher, task, 0)
+    method = host("kd")(student, teacher, task, config.kd, 8)
+    before = {name: p.detach().clone() for name, p in method.inside.projections.items()}
+    TorchEngine(config, method, task.train, None)
+    best = method.inside._fitted(student, task)
+    assert before.keys() == best.keys() != set()
+    for name, p in method.inside.projections.items():
+        assert torch.equal(p, best[name])
+        assert not torch.allclose(p, before[name], atol=1e-2)
 
 
 def test_the_student_is_dense_and_small(run):

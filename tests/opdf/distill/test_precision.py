@@ -8,10 +8,12 @@ import tiny_runs
 import torch
 from safetensors.torch import load_file
 
-from opdf.distill import _jax_run, _torch_run, distill
+import tensornet as tn
+from opdf.distill import _jax_run, _torch, _torch_run, distill
 from opdf.distill._torch import TorchEngine
 from opdf.models.networks import outputs
 from opdf.report import read
+from tensornet.generator._generated import Generated
 
 READ = {_torch_run: torch.get_float32_matmul_precision, _jax_run: lambda: jax.config.jax_default_matmul_precision}
 
@@ -30,6 +32,29 @@ def test_for_the_run_alone(backend, name, tmp_path, monkeypatch):
         )
     assert inside == [name] != [before]
     assert READ[backend]() == before
+
+
+GENERATED = {"generator__on": True, "opdf__on": False, "opdf__alignment": 0.0}
+
+
+@pytest.mark.parametrize(("by", "made"), [({}, tn.Format), (GENERATED, Generated)], ids=["factors", "generators"])
+def test_factors_are_contracted_in_float32_whatever_the_network_computes_in(by, made, tmp_path, monkeypatch):
+    seen = {"network": set(), "factors": set()}
+
+    def listening(owner, name, kind):
+        plain = getattr(owner, name)
+
+        def call(*args, **kwargs):
+            seen[kind].add(torch.get_float32_matmul_precision())
+            return plain(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, call)
+
+    listening(_torch, "outputs", "network")
+    for name in ("linearize", "contract", "pullback"):
+        listening(made, name, "factors")
+    distill(tiny_runs.images(tmp_path, training__matmul="medium", **by))
+    assert seen == {"network": {"medium"}, "factors": {"highest"}}
 
 
 class TestBfloat16:
