@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -43,6 +44,9 @@ def command(args: Sequence[str]) -> None:
     try:
         with Progress(quiet=asked.quiet) as told:
             summary = distill(asked.config, resume=asked.resume, told=told, command=written)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Stopped; with --resume the same command goes on.", style="yellow")
+        sys.exit(130)
     except OSError as error:
         raise TensorNetError(
             f"opdf distill: the system refuses to go on ({error}), needed room and permission in {asked.config.out}, because a "

@@ -11,10 +11,12 @@ from tensornet import TensorNetError
 from tensornet.files._replace import replacing
 
 from .. import report
+from ..report._metrics import NAME as METRICS
 from ..tasks import Task, load, signature
 from ._check import check
 from ._check_factors import check_factors
 from ._config import Config, tokenizer_of, vocabularies
+from ._lock import NAME as LOCK
 from ._lock import locked
 from ._loop import CHECKPOINT, Told, silent, tidied
 from ._toml import differences, read, renamed, to_dict, to_toml
@@ -61,7 +63,7 @@ def distill(config: Config, *, resume: bool = False, told: Told = silent, comman
 def _ended(config: Config, resume: bool) -> dict[str, Any] | None:
     """The summary of a run that has ended here; None where one may begin or go on."""
     written = config.out / CONFIG
-    if not written.exists():
+    if not written.exists() or not _begun(config.out):
         return None
     if not resume:
         raise TensorNetError(
@@ -71,7 +73,8 @@ def _ended(config: Config, resume: bool) -> dict[str, Any] | None:
     if other := differences(read(written), config):
         raise TensorNetError(
             f"opdf distill: {written} has another {', another '.join(other)} than the configuration given, needed the "
-            f"same to go on, because half a run of each would be neither; give it as it was, or another --out"
+            f"same to go on, because half a run of each would be neither; give it as it was, or another --out, with "
+            f"--cache {config.cache or config.out / 'cache'} for the same teacher"
         )
     summary = config.out / SUMMARY
     if not summary.exists():
@@ -82,6 +85,13 @@ def _ended(config: Config, resume: bool) -> dict[str, Any] | None:
             f"given, needed files of the same names, because its scores are of those; give them, or another --out"
         )
     return dict(json.loads(summary.read_text(encoding="utf-8")))
+
+
+def _begun(folder: Path) -> bool:
+    """Whether a student has been trained here; what stopped a run before that may be corrected, and its teacher is in the
+    cache. By its lock a run's folder is told from one that holds a configuration of somebody's own.
+    """
+    return not (folder / LOCK).exists() or any((folder / name).exists() for name in (METRICS, SUMMARY))
 
 
 def _digests(task: Task) -> dict[str, str]:
@@ -105,7 +115,7 @@ def _said_first(config: Config) -> dict[str, Any]:
     opdf = to_dict(config.opdf) if config.opdf.on else None
     generator = to_dict(config.generator) if config.generator.on else None
     return {
-        "name": config.out.name,
+        "name": _name(config),
         "task": config.task.name,
         "host": config.host,
         "opdf": opdf,
@@ -115,10 +125,19 @@ def _said_first(config: Config) -> dict[str, Any]:
     }
 
 
+def _name(config: Config) -> str:
+    """Of a run by itself its folder's; of one of a sweep, beside whose folders a cache is, where it is in there."""
+    out, beside = config.out.resolve(), (config.cache or config.out / "cache").resolve().parent
+    inside = out.is_relative_to(beside) and out != beside
+    return out.relative_to(beside).as_posix() if inside else out.name
+
+
 @contextmanager
 def _trackers(config: Config) -> Iterator[list[report.Tracker]]:
     with ExitStack() as stack:
-        made = report.trackers(config.out, tensorboard=config.tensorboard, wandb=config.wandb, config=to_dict(config))
+        made = report.trackers(
+            config.out, name=_name(config), tensorboard=config.tensorboard, wandb=config.wandb, config=to_dict(config)
+        )
         yield [stack.enter_context(tracker) for tracker in made]
 
 

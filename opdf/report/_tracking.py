@@ -12,11 +12,17 @@ from ._wandb import WandB
 
 
 def trackers(
-    folder: Path, *, tensorboard: bool = False, wandb: str | None = None, config: Mapping[str, Any] | None = None
+    folder: Path,
+    *,
+    name: str | None = None,
+    tensorboard: bool = False,
+    wandb: str | None = None,
+    config: Mapping[str, Any] | None = None,
 ) -> list[Tracker]:
     """Each is a context, and goes on by itself with what an earlier process of the same run has reported.
 
     folder  of the run, which exists
+    name    of the run, for Weights & Biases; None: the folder's
     wandb   a project of Weights & Biases
     config  shown by Weights & Biases
     raises: TensorNetError as `check_trackers`, and where Weights & Biases takes no run
@@ -27,7 +33,7 @@ def trackers(
         if tensorboard:
             made.append(opened.enter_context(TensorBoard(folder)))
         if wandb is not None:
-            made.append(opened.enter_context(WandB(folder, wandb, config or {})))
+            made.append(opened.enter_context(WandB(folder, name or folder.name, wandb, config or {})))
         opened.pop_all()  # the first is closed only where the second fails
     return made
 

@@ -17,7 +17,7 @@ from ._tracker import Record, Tracker, scalars
 class WandB(Tracker):
     """A run of a project; a run folder is one run there, however often it is resumed."""
 
-    def __init__(self, folder: Path, project: str, config: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, name: str, project: str, config: Mapping[str, Any]) -> None:
         """
         folder  of the run; W&B writes into its subfolder wandb/
         raises: TensorNetError where the package is missing, or W&B takes no run (no login, no network, a bad project's name)
@@ -26,7 +26,7 @@ class WandB(Tracker):
         try:
             self._run = wandb.init(
                 project=project,
-                name=folder.name,
+                name=name,
                 dir=str(folder),
                 id=_identity(folder / "wandb" / "id"),
                 resume="allow",

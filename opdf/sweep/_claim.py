@@ -44,7 +44,9 @@ def take(folder: Path) -> Claim | None:
     path = folder / f"claim.{last.number + 1 if last else 0}"
     written = folder / f".claim.{uuid.uuid4().hex}"
     try:
-        written.write_text(json.dumps({"host": platform.node(), "pid": os.getpid()}), encoding="utf-8")
+        written.write_text(
+            json.dumps({"host": platform.node(), "pid": os.getpid(), "processes": processes()}), encoding="utf-8"
+        )
         os.link(written, path)  # as exclusive as O_EXCL, and with its content from the first moment
     except FileExistsError:
         return None
@@ -57,11 +59,12 @@ def take(folder: Path) -> Claim | None:
 
 @dataclass(frozen=True)
 class Holder:
-    """Who has the claim, and for how many seconds nothing has been heard of them."""
+    """Who has the claim, and for how many seconds nothing has been heard of them; `processes` tells which one `pid` names."""
 
     number: int
     host: str
     pid: int
+    processes: str
     silent: float
 
     def __str__(self) -> str:
@@ -69,8 +72,17 @@ class Holder:
 
     @property
     def stale(self) -> bool:
-        here = self.host == platform.node()
+        here = (self.host, self.processes) == (platform.node(), processes())
         return self.silent > SILENCE or (here and (self.pid == os.getpid() or not _alive(self.pid)))
+
+
+def processes() -> str:
+    """Among which a number names one: those of this boot, in this container; several may share a host's name."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:  # not Linux: there the host's name has to tell
+        return ""
 
 
 def holder(folder: Path) -> Holder | None:
@@ -79,7 +91,7 @@ def holder(folder: Path) -> Holder | None:
         with suppress(FileNotFoundError):  # released meanwhile
             silent = time.time() - path.stat().st_mtime
             said = json.loads(path.read_text(encoding="utf-8"))
-            return Holder(_number(path), said["host"], said["pid"], silent)
+            return Holder(_number(path), said["host"], said["pid"], said.get("processes", ""), silent)
     return None
 
 

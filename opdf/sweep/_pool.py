@@ -13,7 +13,7 @@ from multiprocessing.context import SpawnProcess
 
 from tensornet import TensorNetError
 
-from ._claim import Holder, holder, remove
+from ._claim import Holder, holder, processes, remove
 from ._record import record
 from ._schedule import ready
 from ._spec import Job, Sweep
@@ -107,9 +107,9 @@ def _bury(sweep: Sweep, process: SpawnProcess) -> bool:
 
 
 def _claims(sweep: Sweep, process: SpawnProcess) -> list[Job]:
-    here = (platform.node(), process.pid)
+    here = (platform.node(), processes(), process.pid)
     found = ((job, holder(sweep.out / job.folder)) for job in jobs(sweep))
-    return [job for job, held in found if held and (held.host, held.pid) == here]
+    return [job for job, held in found if held and (held.host, held.processes, held.pid) == here]
 
 
 def _stop(sweep: Sweep, pool: Sequence[SpawnProcess]) -> None:

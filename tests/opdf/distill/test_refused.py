@@ -333,3 +333,31 @@ def test_a_second_run_in_the_folder_is_refused_and_the_first_stays(tmp_path, mon
         assert ended.value.code == 2
         assert said in " ".join(capsys.readouterr().err.split())
     assert (tmp_path / "run" / "summary.json").read_bytes() == before
+
+
+def test_what_stopped_a_run_before_its_student_may_be_corrected_and_its_teacher_is_kept(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "config.toml"
+    path.write_text(fashion(tmp_path))
+    command = ["opdf", "distill", str(path), "--quiet"]
+    monkeypatch.setattr(sys, "argv", [*command, "--student.layers", "9"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "9" in capsys.readouterr().err
+    (teacher,) = (tmp_path / "cache" / "teachers").glob("*/model/model.safetensors")
+    before = teacher.stat().st_mtime_ns
+    assert {p.name for p in teacher.parents[1].iterdir()} == {"model", "metrics.jsonl"}  # and no state of its training
+    monkeypatch.setattr(sys, "argv", command)
+    main()
+    assert teacher.stat().st_mtime_ns == before
+    assert "layers = 9" not in (tmp_path / "run" / "config.toml").read_text()
+
+
+def test_a_configuration_of_ones_own_is_not_written_over(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "config.toml"
+    path.write_text(text := fashion(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["opdf", "distill", str(path), "--quiet", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "holds a run already" in " ".join(capsys.readouterr().err.split())
+    assert path.read_text() == text

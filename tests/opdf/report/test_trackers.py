@@ -65,7 +65,7 @@ def offline(environment):
 
 def test_wandb_writes_its_run_offline_and_resumes_it(tmp_path, offline):
     for _ in range(2):
-        with WandB(tmp_path, "project", {"out": tmp_path}) as run:
+        with WandB(tmp_path, "mine", "project", {"out": tmp_path}) as run:
             for record in records(0, 1, 2):
                 run.log(record)
     wandb.teardown()  # as at the end of a process: waits for what its own process has to write
@@ -85,7 +85,7 @@ def test_a_project_that_wandb_refuses(tmp_path, offline):
 
 def test_without_a_login_there_is_no_prompt_but_an_error(tmp_path, environment):
     with pytest.raises(TensorNetError, match=r"the project 'project' took no run .* log in by `wandb login`"):
-        WandB(tmp_path, "project", {})
+        WandB(tmp_path, "mine", "project", {})
 
 
 def test_what_is_asked_for_is_made(tmp_path, offline):

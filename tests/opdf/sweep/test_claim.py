@@ -23,10 +23,10 @@ def dead():
     return process.pid
 
 
-def leave(folder, number=0, host=None, pid=1, silent=0.0):
+def leave(folder, number=0, host=None, pid=1, silent=0.0, among=None):
     """A claim as another process left it."""
     path = folder / f"claim.{number}"
-    path.write_text(json.dumps({"host": host or platform.node(), "pid": pid}))
+    path.write_text(json.dumps({"host": host or platform.node(), "pid": pid, "processes": among or _claim.processes()}))
     os.utime(path, (time.time() - silent,) * 2)
 
 
@@ -77,13 +77,17 @@ def test_one_of_many_takes_it_over(tmp_path, monkeypatch):
         mine.release()
 
 
-def test_another_machine_is_believed_for_a_while(tmp_path, dead):
-    leave(tmp_path, host="elsewhere", pid=dead)
+@pytest.mark.parametrize(
+    "where", [{"host": "elsewhere"}, {"among": "another boot, or container"}], ids=["host", "container"]
+)
+def test_another_machine_is_believed_for_a_while(tmp_path, dead, where):
+    """Also one of this one's name, as containers and copies of a virtual machine have."""
+    leave(tmp_path, pid=dead, **where)
     assert take(tmp_path) is None
-    leave(tmp_path, host="elsewhere", pid=dead, silent=SILENCE - 60)
+    leave(tmp_path, pid=dead, silent=SILENCE - 60, **where)
     assert take(tmp_path) is None
-    leave(tmp_path, host="elsewhere", pid=dead, silent=SILENCE + 60)
-    assert "elsewhere" in str(holder(tmp_path))
+    leave(tmp_path, pid=dead, silent=SILENCE + 60, **where)
+    assert where.get("host", platform.node()) in str(holder(tmp_path))
     assert take(tmp_path) is not None
 
 
