@@ -156,7 +156,9 @@ def head_of(config: Config) -> Head:
 
 def is_asked(config: Config) -> bool:
     """Whether anything is learnt of what a teacher answers, or says inside."""
-    return config.host != "labels" and not (config.host == "kd" and not config.kd.alpha and not _inside(config))
+    if config.host == "kd":
+        return config.kd.alpha > 0 or _inside(config)
+    return config.host != "labels"
 
 
 def _inside(config: Config) -> bool:
