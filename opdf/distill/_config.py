@@ -138,9 +138,14 @@ def tokenizer_of(config: Config) -> str | None:
     return config.task.tokenizer or config.teacher.source
 
 
+def cache_of(config: Config) -> Path:
+    """The folder of what is made before the student."""
+    return config.cache or config.out / "cache"
+
+
 def vocabularies(config: Config) -> Path:
     """The folder of vocabularies that were learnt from train."""
-    return (config.cache or config.out / "cache") / "vocabularies"
+    return cache_of(config) / "vocabularies"
 
 
 def head_of(config: Config) -> Head:

@@ -13,7 +13,7 @@ from ..hosts._answers import check_answers
 from ..models.jax_networks import Model, latency, make_student, save
 from ..report import Tracker
 from ..tasks import Task
-from ._config import Config
+from ._config import Config, cache_of
 from ._course import carried_out
 from ._jax import JaxEngine, predicted
 from ._jax_teaching import taught_by, teacher_of, weights_digest
@@ -42,7 +42,7 @@ def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> 
 def _run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> dict[str, Any]:
     training = config.training
     steps = Steps.over(task.train, training)
-    cache = config.cache or config.out / "cache"
+    cache = cache_of(config)
     with locked(cache, wait=True):  # runs that share it make what is missing one after another
         teacher = teacher_of(config, task, cache / "teachers", told)
         of_teacher, teacher = weights_digest(teacher), teacher.placed()

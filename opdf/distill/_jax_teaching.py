@@ -12,7 +12,7 @@ from ._cache import Taught
 from ._config import Config, head_of
 from ._engine import Array
 from ._jax import JaxEngine, answered
-from ._loop import Told, train
+from ._loop import Told, cleared, train
 from ._teachers import DONE, FineTuning, digest, fine_tuned, said_by
 
 FIELDS = ("logits",)
@@ -31,6 +31,7 @@ def _fine_tune(told: Told, tuning: FineTuning, model: Model) -> None:
     engine = JaxEngine(config, model, None, task.train, None, steps.total)
     train(engine, task, config.training, steps, home, made_of={}, told=lambda _, *rest: told("teacher", *rest))
     save(engine.model, tuning.home / DONE, task)
+    cleared(home)
 
 
 def taught_by(teacher: Model, of_teacher: str, task: Task, config: Config, folder: Path, told: Told) -> Taught | None:

@@ -96,6 +96,12 @@ def train(
     return Trained(at["best_step"], at["dev"], at["seconds"], times.median_ms(), facts)
 
 
+def cleared(folder: Path) -> None:
+    """Remove the state of a training that has ended."""
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    tidied(folder)
+
+
 def tidied(folder: Path, steps: Collection[int] = ()) -> None:
     """Remove the best students so far, but for those of these steps.
 

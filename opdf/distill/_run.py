@@ -15,10 +15,10 @@ from ..report._metrics import NAME as METRICS
 from ..tasks import Task, load, signature
 from ._check import check
 from ._check_factors import check_factors
-from ._config import Config, tokenizer_of, vocabularies
+from ._config import Config, cache_of, tokenizer_of, vocabularies
 from ._lock import NAME as LOCK
 from ._lock import locked
-from ._loop import CHECKPOINT, Told, silent, tidied
+from ._loop import Told, cleared, silent
 from ._toml import differences, read, renamed, to_dict, to_toml
 
 CONFIG, SUMMARY = "config.toml", "summary.json"
@@ -55,8 +55,7 @@ def distill(config: Config, *, resume: bool = False, told: Told = silent, comman
                 said = report.card(to_dict(config), summary | {"figures": []}, model)
                 _write(config.out / model / "README.md", said)
         _write(config.out / SUMMARY, json.dumps(summary, indent=2))  # last: with it the run is done
-    (config.out / CHECKPOINT).unlink(missing_ok=True)
-    tidied(config.out)
+    cleared(config.out)
     return summary
 
 
@@ -74,7 +73,7 @@ def _ended(config: Config, resume: bool) -> dict[str, Any] | None:
         raise TensorNetError(
             f"opdf distill: {written} has another {', another '.join(other)} than the configuration given, needed the "
             f"same to go on, because half a run of each would be neither; give it as it was, or another --out, with "
-            f"--cache {config.cache or config.out / 'cache'} for the same teacher"
+            f"--cache {cache_of(config)} for the same teacher"
         )
     summary = config.out / SUMMARY
     if not summary.exists():
@@ -127,7 +126,7 @@ def _said_first(config: Config) -> dict[str, Any]:
 
 def _name(config: Config) -> str:
     """Of a run by itself its folder's; of one of a sweep, beside whose folders a cache is, where it is in there."""
-    out, beside = config.out.resolve(), (config.cache or config.out / "cache").resolve().parent
+    out, beside = config.out.resolve(), cache_of(config).resolve().parent
     inside = out.is_relative_to(beside) and out != beside
     return out.relative_to(beside).as_posix() if inside else out.name
 

@@ -17,7 +17,7 @@ from ..tasks import load as load_task
 from ._cache import Taught, Teach, describe, taught
 from ._config import Config, Generator, Opdf, tokenizer_of, vocabularies
 from ._engine import Array
-from ._loop import CHECKPOINT, Told, tidied
+from ._loop import Told
 from ._order import Steps
 
 Network = TypeVar("Network")
@@ -75,9 +75,6 @@ def fine_tuned(
     tuning = FineTuning.of(config, task, start, folder)
     if not (tuning.home / DONE).exists():
         tune(tuning, model)
-        for unfinished in (tuning.home, tuning.home / "jax"):  # the state of a training that has ended
-            (unfinished / CHECKPOINT).unlink(missing_ok=True)
-            tidied(unfinished)
     return load(tuning.home / DONE, task)
 
 

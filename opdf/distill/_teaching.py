@@ -13,7 +13,7 @@ from ..models.networks import load, make_teacher, save
 from ..tasks import Task
 from ._cache import Taught
 from ._config import Config, head_of
-from ._loop import Told, train
+from ._loop import Told, cleared, train
 from ._teachers import DONE, FineTuning, digest, fine_tuned, said_by
 from ._torch import Array, TorchEngine, arrays, tensors
 
@@ -31,6 +31,7 @@ def _fine_tune(told: Told, tuning: FineTuning, model: nn.Module) -> None:
     engine = TorchEngine(config, host("labels")(model, None, task, None, steps.total), task.train, None)
     train(engine, task, config.training, steps, tuning.home, made_of={}, told=lambda _, *rest: told("teacher", *rest))
     save(model, tuning.home / DONE, task)
+    cleared(tuning.home)
 
 
 def taught_by(method: Host, of_teacher: str, task: Task, config: Config, folder: Path, told: Told) -> Taught | None:

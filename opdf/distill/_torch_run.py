@@ -14,7 +14,7 @@ from ..kronecker import compressed, exported
 from ..models.networks import latency, make_student
 from ..report import Tracker
 from ..tasks import Task
-from ._config import Config
+from ._config import Config, cache_of
 from ._course import carried_out
 from ._lock import locked
 from ._loop import Told
@@ -41,7 +41,7 @@ def run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> 
 def _run(config: Config, task: Task, trackers: Sequence[Tracker], told: Told) -> dict[str, Any]:
     training = config.training
     device = device_of(training.device)
-    cache = config.cache or config.out / "cache"
+    cache = cache_of(config)
     with locked(cache, wait=True):  # runs that share it make what is missing one after another
         teacher = teacher_of(config, task, cache / "teachers", told).to(device)
         of_teacher = weights_digest(teacher)

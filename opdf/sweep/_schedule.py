@@ -38,7 +38,7 @@ def reported(sweep: Sweep, arm: Arm, state: State) -> list[Job] | None:
 
 def needed(sweep: Sweep, arm: Arm, state: State) -> list[Job]:
     """All runs of an arm, over or not, that can be named by now: its pace before its grid, its grid before the rest."""
-    timed = [Job(arm.name, UNSCALED, 0)] if arm.same_time_as and not arm.twin else []
+    timed = [Job(arm.name, UNSCALED, 0)] if arm.times_itself else []
     if arm.same_time_as and arm.name not in state.paces:
         return timed
     tries = [job for p in arm.points for job in arm.jobs(p, sweep.select_seeds)] if len(arm.points) > 1 else []
@@ -54,5 +54,5 @@ def ready(sweep: Sweep, state: State) -> list[Job]:
 
 def expected(sweep: Sweep, arm: Arm) -> int:
     """How many runs an arm takes from start to end."""
-    timed = 1 if arm.same_time_as and not arm.twin else 0
+    timed = int(arm.times_itself)
     return timed + (len(arm.points) - 1) * sweep.select_seeds + sweep.seeds

@@ -58,9 +58,14 @@ class Arm:
         return next(p for p in self.points if p.name == name)
 
     @property
+    def times_itself(self) -> bool:
+        """Whether a run of its own has to tell its pace."""
+        return self.same_time_as is not None and self.twin is None
+
+    @property
     def timed_points(self) -> tuple[Point, ...]:
         """All points that have runs: those of the grid, and that of the run that times it."""
-        return (*self.points, *([self.point(UNSCALED)] if self.same_time_as and not self.twin else []))
+        return (*self.points, *([self.point(UNSCALED)] if self.times_itself else []))
 
     def jobs(self, point: Point, seeds: int) -> list[Job]:
         return [Job(self.name, point.name, seed) for seed in range(seeds)]

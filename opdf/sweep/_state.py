@@ -64,7 +64,7 @@ class State:
 def jobs(sweep: Sweep) -> list[Job]:
     """All that a sweep could run."""
     points = [(arm, p.name) for arm in sweep.arms for p in arm.points]
-    timed = [Job(arm.name, UNSCALED, 0) for arm in sweep.arms if arm.same_time_as and not arm.twin]
+    timed = [Job(arm.name, UNSCALED, 0) for arm in sweep.arms if arm.times_itself]
     return [*timed, *(Job(arm.name, point, seed) for arm, point in points for seed in range(sweep.seeds))]
 
 
